@@ -1,0 +1,205 @@
+#include "model/attrs.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTR_PARTS_MAX 100000	/* names and values together in one encoding */
+
+static void
+attr_clear(struct attr *one)
+{
+	for (size_t i = 0; i < one->value_count; i++)
+		mu_free(one->values[i]);
+	mu_free(one->values);
+	mu_free(one->name);
+}
+
+void
+attrs_clear(struct attrs *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		attr_clear(&a->list[i]);
+	mu_free(a->list);
+	*a = (struct attrs)ATTRS_INIT;
+}
+
+/* Where name stands or would stand. */
+static size_t
+place(const struct attrs *a, const char *name, bool *out_found)
+{
+	size_t low = 0, high = a->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcasecmp(a->list[middle].name, name);
+
+		if (order == 0) {
+			*out_found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*out_found = false;
+	return low;
+}
+
+static void
+value_add(struct attr *one, const char *value)
+{
+	size_t at = 0;
+
+	while (at < one->value_count && strcmp(one->values[at], value) < 0)
+		at++;
+	if (at < one->value_count && strcmp(one->values[at], value) == 0)
+		return;
+	one->values = mu_alloc_again(one->values, one->value_count + 1, sizeof(*one->values));
+	(void)memmove(one->values + at + 1, one->values + at,
+	    (one->value_count - at) * sizeof(*one->values));
+	one->values[at] = mu_strdup(value);
+	one->value_count++;
+}
+
+void
+attrs_add(struct attrs *a, const char *name, const char *value)
+{
+	bool found;
+	size_t at = place(a, name, &found);
+
+	if (!found) {
+		a->list = mu_alloc_again(a->list, a->count + 1, sizeof(*a->list));
+		(void)memmove(a->list + at + 1, a->list + at, (a->count - at) * sizeof(*a->list));
+		a->list[at] = (struct attr){ .name = mu_strdup(name) };
+		a->count++;
+	}
+	value_add(&a->list[at], value);
+}
+
+const struct attr *
+attrs_find(const struct attrs *a, const char *name)
+{
+	bool found;
+	size_t at = place(a, name, &found);
+
+	return found ? &a->list[at] : NULL;
+}
+
+const char *
+attrs_first(const struct attrs *a, const char *name)
+{
+	const struct attr *one = attrs_find(a, name);
+
+	return one == NULL ? NULL : one->values[0];
+}
+
+bool
+attrs_equal(const struct attrs *a, const struct attrs *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct attr *x = &a->list[i], *y = &b->list[i];
+
+		if (x->value_count != y->value_count || strcasecmp(x->name, y->name) != 0)
+			return false;
+		for (size_t k = 0; k < x->value_count; k++)
+			if (strcmp(x->values[k], y->values[k]) != 0)
+				return false;
+	}
+	return true;
+}
+
+void
+attrs_copy(struct attrs *out, const struct attrs *from)
+{
+	struct attrs copy = ATTRS_INIT;
+
+	for (size_t i = 0; i < from->count; i++)
+		for (size_t k = 0; k < from->list[i].value_count; k++)
+			attrs_add(&copy, from->list[i].name, from->list[i].values[k]);
+	*out = copy;
+}
+
+static void
+part_encode(struct mu_buf *b, const char *text)
+{
+	mu_buf_format(b, "%zu:%s", strlen(text), text);
+}
+
+void
+attrs_encode(const struct attrs *a, struct mu_buf *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		part_encode(b, a->list[i].name);
+		mu_buf_format(b, "%zu:", a->list[i].value_count);
+		for (size_t k = 0; k < a->list[i].value_count; k++)
+			part_encode(b, a->list[i].values[k]);
+	}
+}
+
+/* Reads "N:" at *at and moves past it; N is at most max. */
+static bool
+number_decode(const char **at, size_t max, size_t *out_number)
+{
+	size_t number = 0;
+	const char *s = *at;
+
+	if (*s < '0' || *s > '9' || (*s == '0' && s[1] != ':'))
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		number = number * 10 + (size_t)(*s - '0');
+		if (number > max)
+			return false;
+	}
+	if (*s != ':')
+		return false;
+	*at = s + 1;
+	*out_number = number;
+	return true;
+}
+
+/* Reads one part at *at into a fresh string; NULL when it is malformed. */
+static char *
+part_decode(const char **at)
+{
+	size_t length;
+	char *part;
+
+	if (!number_decode(at, strlen(*at), &length) || length > strlen(*at))
+		return NULL;
+	part = mu_strndup(*at, length);
+	*at += length;
+	return part;
+}
+
+bool
+attrs_decode(const char *text, struct attrs *out_attrs)
+{
+	struct attrs a = ATTRS_INIT;
+	const char *at = text;
+
+	while (*at != '\0') {
+		MU_AUTO(mu_freep) char *name = part_decode(&at);
+		size_t count;
+
+		if (name == NULL || !number_decode(&at, ATTR_PARTS_MAX, &count) || count == 0 ||
+		    attrs_find(&a, name) != NULL)
+			goto bad;
+		for (size_t i = 0; i < count; i++) {
+			MU_AUTO(mu_freep) char *value = part_decode(&at);
+
+			if (value == NULL)
+				goto bad;
+			attrs_add(&a, name, value);
+		}
+	}
+	*out_attrs = a;
+	return true;
+bad:
+	attrs_clear(&a);
+	return false;
+}

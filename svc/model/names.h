@@ -1,0 +1,44 @@
+/*
+ * model/names.h - the enums that are spelled out in the store, in logs and in JSON
+ */
+#ifndef MODEL_NAMES_H
+#define MODEL_NAMES_H
+
+#include <stdbool.h>
+
+enum person_state {
+	PERSON_STAGED,		/* starts in the future: holds nothing yet */
+	PERSON_ACTIVE,
+	PERSON_SUSPENDED,	/* holds nothing, comes back */
+	PERSON_LEAVER,		/* holds nothing, kept for the grace period */
+	PERSON_ERASED,
+};
+
+/* What a directory read was worth; only complete ever removes anyone. */
+enum verdict {
+	VERDICT_NONE,		/* not read yet */
+	VERDICT_COMPLETE,
+	VERDICT_UNREACHABLE,
+	VERDICT_TRUNCATED,	/* a limit or a lost connection cut it short */
+	VERDICT_STALE,		/* the server is older than what we have seen */
+	VERDICT_NARROWED,	/* far fewer people than last time */
+	VERDICT_EMPTY,
+};
+
+/* What an account on a platform is to be, or was seen to be. */
+enum account_state {
+	ACCOUNT_ABSENT,
+	ACCOUNT_DISABLED,
+	ACCOUNT_ENABLED,
+};
+
+const char *person_state_name(enum person_state state);
+const char *verdict_name(enum verdict verdict);
+const char *account_state_name(enum account_state state);
+
+/* false when the name is none of them */
+bool person_state_parse(const char *name, enum person_state *out_state);
+bool verdict_parse(const char *name, enum verdict *out_verdict);
+bool account_state_parse(const char *name, enum account_state *out_state);
+
+#endif
