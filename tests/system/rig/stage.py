@@ -1,0 +1,101 @@
+"""The whole set: directory, chat server, musterd, and what a person or a platform does with them."""
+
+from rig import ejabberd as xmpp
+from rig.authority import Authority
+from rig.directory import Directory, organisation
+from rig.ejabberd import Ejabberd
+from rig.musterd import BUILD, PLATFORM, Musterd
+from rig.observers import claim, token_watch, xmpp_watch
+from rig.process import Workdir, wait_until
+
+FIRST_READ_S = 180      # 200 people on a busy machine, sanitizers included
+
+
+class Stage:
+    """Use as a context: everything runs inside and nothing is left afterwards."""
+
+    def __init__(self, build=BUILD, entries=None, sessionlog=500):
+        self.workdir = Workdir()
+        self.secrets = {}
+        self.observers = []
+        try:
+            self.authority = Authority(self.workdir.make("ca"))
+            self.directory = Directory(self.workdir, self.authority, entries, sessionlog)
+            self.ejabberd = Ejabberd(self.workdir, self.authority)
+            self.musterd = Musterd(self.workdir, self.directory, self.ejabberd, build)
+        except BaseException:
+            self.workdir.remove()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        try:
+            for observer in self.observers:
+                observer.close()
+            self.stop()
+        finally:
+            for server in (self.musterd, self.ejabberd, self.directory):
+                server.server.stop()
+            self.workdir.remove()
+
+    def start(self):
+        self.directory.start()
+        self.ejabberd.start()
+        self.musterd.start()
+
+    def stop(self):
+        self.musterd.stop()
+        self.ejabberd.stop()
+        self.directory.stop()
+
+    # What a person does
+
+    def claim(self, person, password=None):
+        return claim(self.musterd.claim_port, self.musterd.ca, person.uid,
+                     person.password if password is None else password)
+
+    def collect(self, person, timeout_s=FIRST_READ_S):
+        """Claims as soon as there is something to claim; keeps and returns the XMPP secret."""
+        def collected():
+            answer = self.claim(person)
+            assert answer["status"] != 410, f"{person.uid} had collected before"
+            return answer if answer["status"] == 200 else None
+
+        answer = wait_until(f"{person.uid} can collect a credential", collected, timeout_s)
+        found = [c for c in answer["credentials"] if c["platform"] == PLATFORM]
+        assert len(found) == 1, f"one credential for {PLATFORM} expected, got {len(found)}"
+        assert found[0]["account"] == person.uid
+        self.secrets[person.uid] = found[0]["secret"]
+        return found[0]["secret"]
+
+    def log_in(self, person, name=None):
+        """An XMPP client for this person, not yet known to be online."""
+        watch = xmpp_watch(self.ejabberd, xmpp.HOST, person.uid, self.secrets[person.uid], name)
+        self.observers.append(watch)
+        return watch
+
+    def online(self, person, timeout_s=30):
+        watch = self.log_in(person)
+        watch.wait(f"{person.uid} logs in", timeout_s, event="online")
+        return watch
+
+    # What a platform does
+
+    def token_watch(self, account):
+        musterd = self.musterd
+        watch = token_watch(musterd.token_port, musterd.ca, musterd.client_certificate,
+                            musterd.client_key, account, PLATFORM)
+        self.observers.append(watch)
+        return watch
+
+
+def jid(person):
+    return f"{person.uid}@{xmpp.HOST}"
+
+
+def people_of(department):
+    """The sample's people who work there like anybody: staff, active, identified, started."""
+    return [p for p in organisation.PEOPLE if p.department == department and p.identified
+            and (p.employee_type, p.status) == ("staff", "active") and p.start_date < "2030"]
