@@ -1,0 +1,28 @@
+/*
+ * store/policy.h - the policy in force: its files as text, newest version first
+ */
+#ifndef STORE_POLICY_H
+#define STORE_POLICY_H
+
+#include "base/buf.h"
+#include "store/store.h"
+
+struct store_policy_file {
+	char *name, *content;
+};
+
+struct store_policy {
+	int64_t version;
+	unsigned char digest[32], mac[32];
+	char *applied_by;
+	int64_t applied_at_s;
+	struct store_policy_file *files;
+	size_t file_count;
+};
+void store_policy_clear(struct store_policy *p);
+
+/* MU_EABSENT while the store has none. */
+MU_CHECKED enum mu_rc store_policy_current(struct store *s, struct store_policy *out_policy, struct mu_err *err);
+void store_policy_write(struct store *s, const struct store_policy *p);
+
+#endif
