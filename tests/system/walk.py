@@ -1,0 +1,265 @@
+#!/usr/bin/python3
+"""What tests/quickstart shows: somebody joins, somebody moves, somebody leaves.
+
+Each clock starts when slapd has acknowledged the change and stops at what an independent client,
+started and logged in before, saw: a stanza, a closed stream, a refusal over TLS. A step fails if
+the same could be seen before the change, or is not seen in time.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+from rig.directory import ADMIN_DN, organisation
+from rig.musterd import Hold
+from rig.process import wait_until, write_file
+from rig.stage import Stage, jid, people_of
+
+IN_TIME_S = 30
+BROKEN_IN_TIME_S = 10
+FIRST_READ_S = 180
+BREAKABLE = ("adapter", "cycle", "token")
+JOINER = organisation.Person("marama.reid", "Mārama", "Reid", "Operations", number=20001)
+UNKNOWN_JOINER = organisation.Person("tomas.lindqvist", "Tomás", "Lindqvist", "Sales",
+                                     number=20002, identified=False)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def milliseconds(begun_ns, seen_ns):
+    return max(0, round((seen_ns - begun_ns) / 1e6))
+
+
+def groups_shown(watch, person):
+    """The groups in which somebody's contact list shows a person, as the server has it now."""
+    return watch.ask("roster", "roster")["items"].get(jid(person), {"groups": []})["groups"]
+
+
+class Walk:
+    def __init__(self, stage, in_time_s):
+        self.stage = stage
+        self.in_time_s = in_time_s
+        self.figures = {}
+        operations, sales = people_of("Operations"), people_of("Sales")
+        self.old_colleague, self.mover, self.leaver = operations[:3]
+        self.new_colleague, self.visitor = sales[:2]
+        self.watches = {}
+        self.leaver_token = None
+
+    def prepare(self):
+        say("starting a directory with %d people, a chat server and musterd"
+            % len(organisation.PEOPLE))
+        self.stage.start()
+        for person in (self.old_colleague, self.mover, self.leaver, self.new_colleague):
+            self.stage.collect(person)
+            self.watches[person] = self.stage.online(person)
+            say(f"  {person.name} ({person.department}) collected a credential and is online")
+        staff = sum(len(people_of(department)) for department in organisation.DEPARTMENTS)
+        watch = self.watches[self.old_colleague]
+        wait_until(f"{self.old_colleague.name} sees all {staff} colleagues in all-staff",
+                   lambda: self.count_staff(watch) >= staff - 1, FIRST_READ_S)
+        for watch, group in ((self.watches[self.old_colleague], "operations"),
+                             (self.watches[self.new_colleague], "all-staff")):
+            wait_until(f"{self.mover.name} shows in {group}",
+                       lambda w=watch, g=group: g in groups_shown(w, self.mover), FIRST_READ_S)
+        self.leaver_token = self.stage.token_watch(self.leaver.uid)
+        self.leaver_token.wait("the token API grants the future leaver's roles", FIRST_READ_S,
+                               event="answer", status=200)
+        say(f"  all {staff} identified staff show in each other's contact lists")
+
+    @staticmethod
+    def count_staff(watch):
+        items = watch.ask("roster", "roster")["items"].values()
+        return sum("all-staff" in item["groups"] for item in items)
+
+    def joiner(self):
+        """a joiner appears in the directory, collects a credential once and logs in"""
+        colleague = self.watches[self.old_colleague]
+        token = self.stage.token_watch(JOINER.uid)
+        token.wait("the token API does not know the joiner yet", self.in_time_s,
+                   event="answer", status=404)
+        before = colleague.mark()
+        assert not groups_shown(colleague, JOINER), "the joiner is already in a contact list"
+
+        begun = self.stage.directory.add_person(JOINER)
+        push = colleague.wait("a colleague online in all-staff sees the joiner", self.in_time_s,
+                              before, event="push", jid=jid(JOINER),
+                              subscription=lambda s: s in ("both", "from", "to"))
+        self.figures["joiner_ms"] = milliseconds(begun, push["t"])
+        say(f"  {self.old_colleague.name} saw {JOINER.name} appear after"
+            f" {self.figures['joiner_ms']} ms")
+
+        self.stage.collect(JOINER, self.in_time_s)
+        again = self.stage.claim(JOINER)
+        assert again["status"] == 410 and not again["credentials"], \
+            f"a second claim was answered {again['status']}"
+        say("  the claim page gave the credential once; the second visit was refused")
+        self.watches[JOINER] = self.stage.online(JOINER, self.in_time_s)
+        granted = token.wait("the token API grants the joiner's roles", self.in_time_s,
+                             event="answer", status=200)
+        say(f"  {JOINER.name} logged in; the token API grants {', '.join(granted['roles'])}")
+
+    def unidentified(self):
+        """another joiner, whom nobody has identified, is refused a credential"""
+        colleague = self.watches[self.old_colleague]
+        before = colleague.mark()
+        self.stage.directory.add_person(UNKNOWN_JOINER)
+
+        def refused():
+            answer = self.stage.claim(UNKNOWN_JOINER)
+            assert not answer["credentials"], "a credential was given without identification"
+            return answer if answer["status"] == 403 and answer["refusal"] else None
+
+        answer = wait_until("the claim page refuses the unidentified joiner", refused,
+                            self.in_time_s)
+        token = self.stage.token_watch(UNKNOWN_JOINER.uid)
+        token.wait("the token API refuses the unidentified joiner", self.in_time_s,
+                   event="answer", status=403)
+        assert colleague.find(before, event="push", jid=jid(UNKNOWN_JOINER)) is None, \
+            "the unidentified joiner shows in a contact list"
+        say(f"  {UNKNOWN_JOINER.name} was refused: “{answer['refusal'].strip()}”")
+
+    def move(self):
+        """a mover changes department and the groups swap"""
+        old, new = self.watches[self.old_colleague], self.watches[self.new_colleague]
+        assert "operations" in groups_shown(old, self.mover), "the mover is not in operations"
+        assert "sales" not in groups_shown(new, self.mover), "the mover is already in sales"
+        before_old, before_new = old.mark(), new.mark()
+
+        begun = self.stage.directory.set(self.mover, "departmentNumber", "Sales")
+        lost = old.wait("the old colleagues lose the mover", self.in_time_s, before_old,
+                        event="push", jid=jid(self.mover),
+                        subscription="remove", groups=lambda g: "operations" in g)
+        gained = new.wait("the new colleagues gain the mover", self.in_time_s, before_new,
+                          event="push", jid=jid(self.mover), groups=lambda g: "sales" in g,
+                          subscription=lambda s: s != "remove")
+        self.figures["mover_ms"] = milliseconds(begun, max(lost["t"], gained["t"]))
+        shown = groups_shown(old, self.mover)
+        assert "operations" not in shown, f"the mover still shows in {shown}"
+        own = self.watches[self.mover].ask("roster", "roster")["items"]
+        assert "sales" in own[jid(self.new_colleague)]["groups"], "the mover misses the new group"
+        assert "operations" not in own[jid(self.old_colleague)]["groups"], \
+            "the mover still sees the old group"
+        say(f"  {self.mover.name} left operations and joined sales for all to see after"
+            f" {self.figures['mover_ms']} ms")
+
+    def leave(self):
+        """a leaver is deleted from the directory; live session, login and token API all end"""
+        session, token = self.watches[self.leaver], self.leaver_token
+        before_session, before_token = session.mark(), token.mark()
+        session.ask("ping", "pong")
+        assert session.find(event="closed") is None, "the leaver's session had ended before"
+        token.ask("ping", "answer", self.in_time_s, status=200)
+
+        begun = self.stage.directory.delete(self.leaver.dn)
+        refused = token.wait("the token API refuses the leaver", self.in_time_s, before_token,
+                             event="answer", status=403)
+        closed = session.wait("the leaver's live session ends", self.in_time_s, before_session,
+                              event="closed")
+        self.figures["leaver_token_ms"] = milliseconds(begun, refused["t"])
+        self.figures["leaver_session_ms"] = milliseconds(begun, closed["t"])
+        self.stage.log_in(self.leaver).wait("the leaver's login is refused", self.in_time_s,
+                                            event="refused", stage=lambda s: s in ("auth", "bind"))
+        token.ask("ping", "answer", self.in_time_s, status=403)
+        say(f"  {self.leaver.name}: token API refused after {self.figures['leaver_token_ms']} ms,"
+            f" session ended after {self.figures['leaver_session_ms']} ms, login refused")
+
+
+def invitation(walk):
+    """What to type while everything is up."""
+    stage, visitor, mover = walk.stage, walk.visitor, walk.old_colleague
+    directory, musterd = stage.directory, stage.musterd
+    clients = Path(__file__).resolve().parent / "clients"
+    password = write_file(stage.workdir.path / "admin-password", directory.admin_password,
+                          mode=0o600)
+    write = f"-x -H {directory.uri} -D {ADMIN_DN} -y {password}"
+    return f"""
+Everything is up. In another terminal, try
+
+  {visitor.name} collects a credential (directory password {visitor.password}), also in a browser
+    {clients}/claim --connect 127.0.0.1:{musterd.claim_port} --ca {musterd.ca} --user {visitor.uid}
+  and logs in with it; the program prints what it sees, first type the credential
+    {clients}/xmpp-watch --connect 127.0.0.1:{stage.ejabberd.c2s_port} --ca {directory.ca} --jid {jid(visitor)}
+  the token API, as the chat server would ask it
+    curl -s --cacert {musterd.ca} --cert {musterd.client_certificate} --key {musterd.client_key} \\
+      https://127.0.0.1:{musterd.token_port}/v1/grants/{visitor.uid}
+  {mover.name} moves to Engineering
+    printf 'dn: {mover.dn}\\nchangetype: modify\\nreplace: departmentNumber\\ndepartmentNumber: Engineering\\n' \\
+      | ldapmodify {write}
+  {visitor.name} leaves
+    ldapdelete {write} {visitor.dn}
+  what muster does and what it thinks
+    tail -f {musterd.server.log}
+    curl -s --unix-socket {musterd.console} http://localhost/v1/status | jq .
+
+Ctrl-C ends everything and removes {stage.workdir.path}.
+"""
+
+
+def walk_all(stage, broken):
+    walk = Walk(stage, BROKEN_IN_TIME_S if broken else IN_TIME_S)
+    steps = {"start": walk.prepare, "joiner": walk.joiner, "unidentified joiner": walk.unidentified,
+             "mover": walk.move, "leaver": walk.leave}
+    hold = None
+    try:
+        for name, step in steps.items():
+            if broken and hold is None and name != "start":
+                hold = Hold(stage.musterd, f"mu-{broken}")
+                say(f"holding mu-{broken} still")
+            if step.__doc__:
+                say(f"{name}: {step.__doc__}")
+            try:
+                step()
+            except AssertionError as why:
+                say(f"quickstart: step {name} failed: {why}")
+                return None
+    finally:
+        if hold is not None:
+            hold.release()
+    return walk
+
+
+def stay(walk):
+    say(invitation(walk))
+    servers = [s.server for s in (walk.stage.directory, walk.stage.ejabberd, walk.stage.musterd)]
+    while all(server.running() for server in servers):
+        signal.sigtimedwait([], 1)
+    dead = next(server for server in servers if not server.running())
+    say(f"{dead.name} ended by itself:\n{dead.log_tail()}")
+    return 1
+
+
+def end_quietly(number, _frame):
+    """A signal ends the walk the ordinary way, so that everything is stopped; once."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(0 if number == signal.SIGINT else 128 + number)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/quickstart", description=__doc__.splitlines()[0])
+    parser.add_argument("--exit", action="store_true", help="end after the walk")
+    parser.add_argument("--break", dest="broken", choices=BREAKABLE,
+                        help="hold that process still and see the walk fail")
+    options = parser.parse_args()
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end_quietly)
+
+    with Stage() as stage:
+        walk = walk_all(stage, options.broken)
+        if walk is None:
+            say(f"musterd's log ends:\n{stage.musterd.server.log_tail()}")
+            return 1
+        figures = json.dumps(walk.figures, separators=(",", ":"))
+        if not (options.exit or options.broken):
+            say(figures)
+            return stay(walk)
+    say(figures)
+    return 0
+
+
+sys.exit(main())
