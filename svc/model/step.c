@@ -15,6 +15,7 @@ step_clear(struct step *s)
 	mu_free(s->display_name);
 	mu_free(s->right.name);
 	mu_free(s->right.level);
+	entitlements_clear(&s->rights);
 	mu_secret_clear(&s->secret);
 	*s = (struct step){ .kind = STEP_PROBE };
 }

@@ -14,7 +14,7 @@
 
 enum step_kind {
 	STEP_PROBE,		/* is the platform there: no account */
-	STEP_GET,		/* read the account: fills receipt.seen */
+	STEP_GET,		/* read the account: fills receipt.seen and sessions_left */
 	STEP_CREATE,		/* with secret where the platform needs one at once; made disabled if it can */
 	STEP_UPDATE,		/* display name and the like */
 	STEP_DISABLE,		/* login refused from now on; live sessions are STEP_KILL's */
@@ -34,6 +34,7 @@ struct step {
 	char *name;			/* normalised account name; "" for STEP_PROBE */
 	char *display_name;		/* "" when not known */
 	struct entitlement right;	/* JOIN, LEAVE, MEMBERS: owned */
+	struct entitlements rights;	/* GET: those to look for, whatever else the account holds */
 	struct mu_secret secret;	/* CREATE, SET_CREDENTIAL, lossy ENABLE */
 	int64_t patience_ms;		/* the step answers within this time */
 };
@@ -41,13 +42,13 @@ struct step {
 /* An account as a platform shows it. */
 struct observed {
 	enum account_state state;	/* ACCOUNT_ABSENT: there is none */
-	struct entitlements rights;	/* those that the platform can report */
+	struct entitlements rights;	/* of those asked for, the ones held, with the level held */
 	char *external_id;		/* "" when the platform has no such field */
 };
 
 struct receipt {
 	uint8_t outcome;		/* enum adapter_outcome of adapters/adapter.h */
-	struct observed seen;		/* STEP_GET */
+	struct observed seen;		/* STEP_GET: DONE also when there is no account */
 	struct strings names;		/* STEP_MEMBERS */
 	uint32_t sessions_ended, sessions_left;
 	int64_t retry_after_ms;		/* 0: the caller chooses */
