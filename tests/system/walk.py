@@ -15,11 +15,10 @@ from pathlib import Path
 from rig.directory import ADMIN_DN, organisation
 from rig.musterd import Hold
 from rig.process import wait_until, write_file
-from rig.stage import Stage, jid, people_of
+from rig.stage import FIRST_READ_S, Stage, groups_shown, jid, people_of, wait_all_shown
 
 IN_TIME_S = 30
 BROKEN_IN_TIME_S = 10
-FIRST_READ_S = 180
 BREAKABLE = ("adapter", "cycle", "token")
 JOINER = organisation.Person("marama.reid", "Mārama", "Reid", "Operations", number=20001)
 UNKNOWN_JOINER = organisation.Person("tomas.lindqvist", "Tomás", "Lindqvist", "Sales",
@@ -32,11 +31,6 @@ def say(text):
 
 def milliseconds(begun_ns, seen_ns):
     return max(0, round((seen_ns - begun_ns) / 1e6))
-
-
-def groups_shown(watch, person):
-    """The groups in which somebody's contact list shows a person, as the server has it now."""
-    return watch.ask("roster", "roster")["items"].get(jid(person), {"groups": []})["groups"]
 
 
 class Walk:
@@ -55,26 +49,14 @@ class Walk:
             % len(organisation.PEOPLE))
         self.stage.start()
         for person in (self.old_colleague, self.mover, self.leaver, self.new_colleague):
-            self.stage.collect(person)
-            self.watches[person] = self.stage.online(person)
+            self.watches[person] = self.stage.meet(person)
             say(f"  {person.name} ({person.department}) collected a credential and is online")
-        staff = sum(len(people_of(department)) for department in organisation.DEPARTMENTS)
-        watch = self.watches[self.old_colleague]
-        wait_until(f"{self.old_colleague.name} sees all {staff} colleagues in all-staff",
-                   lambda: self.count_staff(watch) >= staff - 1, FIRST_READ_S)
-        for watch, group in ((self.watches[self.old_colleague], "operations"),
-                             (self.watches[self.new_colleague], "all-staff")):
-            wait_until(f"{self.mover.name} shows in {group}",
-                       lambda w=watch, g=group: g in groups_shown(w, self.mover), FIRST_READ_S)
-        self.leaver_token = self.stage.token_watch(self.leaver.uid)
-        self.leaver_token.wait("the token API grants the future leaver's roles", FIRST_READ_S,
-                               event="answer", status=200)
-        say(f"  all {staff} identified staff show in each other's contact lists")
-
-    @staticmethod
-    def count_staff(watch):
-        items = watch.ask("roster", "roster")["items"].values()
-        return sum("all-staff" in item["groups"] for item in items)
+        count = wait_all_shown(self.watches[self.old_colleague])
+        wait_until(f"{self.mover.name} shows in operations",
+                   lambda: "operations" in groups_shown(self.watches[self.old_colleague], self.mover),
+                   FIRST_READ_S)
+        self.leaver_token = self.stage.granted(self.leaver)
+        say(f"  all {count} identified staff show in each other's contact lists")
 
     def joiner(self):
         """a joiner appears in the directory, collects a credential once and logs in"""

@@ -8,6 +8,7 @@ from rig.musterd import BUILD, PLATFORM, Musterd
 from rig.observers import claim, token_watch, xmpp_watch
 from rig.process import Workdir, wait_until
 
+ALL_STAFF = "all-staff"
 FIRST_READ_S = 180      # 200 people on a busy machine, sanitizers included
 
 
@@ -73,6 +74,7 @@ class Stage:
     def log_in(self, person, name=None):
         """An XMPP client for this person, not yet known to be online."""
         watch = xmpp_watch(self.ejabberd, xmpp.HOST, person.uid, self.secrets[person.uid], name)
+        watch.jid = jid(person)
         self.observers.append(watch)
         return watch
 
@@ -80,6 +82,11 @@ class Stage:
         watch = self.log_in(person)
         watch.wait(f"{person.uid} logs in", timeout_s, event="online")
         return watch
+
+    def meet(self, person, timeout_s=FIRST_READ_S):
+        """Collects this person's credential and logs in with it."""
+        self.collect(person, timeout_s)
+        return self.online(person)
 
     # What a platform does
 
@@ -90,9 +97,35 @@ class Stage:
         self.observers.append(watch)
         return watch
 
+    def granted(self, person, timeout_s=FIRST_READ_S):
+        """A platform that keeps asking for this person's grants and has been given some."""
+        watch = self.token_watch(person.uid)
+        watch.wait(f"the token API grants something to {person.uid}", timeout_s, event="answer",
+                   status=200)
+        return watch
+
 
 def jid(person):
     return f"{person.uid}@{xmpp.HOST}"
+
+
+def groups_shown(watch, person):
+    """The groups in which somebody's contact list shows a person, as the server has it now."""
+    return watch.ask("roster", "roster")["items"].get(jid(person), {"groups": []})["groups"]
+
+
+def shown_in(watch, group):
+    """The addresses that somebody's contact list shows in a group, as the server has it now."""
+    items = watch.ask("roster", "roster")["items"].items()
+    return {address for address, item in items if group in item["groups"]}
+
+
+def wait_all_shown(watch, timeout_s=FIRST_READ_S):
+    """Waits until a colleague sees all staff, which ends the first read; returns how many."""
+    others = {jid(p) for d in organisation.DEPARTMENTS for p in people_of(d)} - {watch.jid}
+    wait_until("all staff show in each other's contact lists",
+               lambda: others <= shown_in(watch, ALL_STAFF), timeout_s)
+    return len(others) + 1
 
 
 def people_of(department):
