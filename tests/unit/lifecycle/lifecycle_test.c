@@ -1,0 +1,75 @@
+/*
+ * lifecycle_test.c - each row of the table a sentence, and what follows from times
+ */
+#include "lifecycle/lifecycle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+
+#define NOW	1000000000
+#define DAY	((int64_t)MU_DAY_S)
+
+static struct row {
+	const char *name;
+	enum person_state from;
+	int64_t since_s;
+	struct lifecycle_facts facts;
+	enum person_state want;
+	int64_t want_due_s;
+} rows[] = {
+	{ "a joiner is active at once", PERSON_STAGED, NOW, { true, false, 0, 0 }, PERSON_ACTIVE, 0 },
+	{ "a joiner of tomorrow is staged", PERSON_STAGED, NOW, { true, false, NOW + DAY, 0 },
+	    PERSON_STAGED, NOW + DAY },
+	{ "the day has come", PERSON_STAGED, NOW - DAY, { true, false, NOW, 0 }, PERSON_ACTIVE, 0 },
+	{ "an end date is looked at when it comes", PERSON_ACTIVE, NOW, { true, false, 0, NOW + 5 },
+	    PERSON_ACTIVE, NOW + 5 },
+	{ "past the end date is a leaver", PERSON_ACTIVE, NOW - DAY, { true, false, 0, NOW },
+	    PERSON_LEAVER, NOW + 30 * DAY },
+	{ "gone from the directory is a leaver", PERSON_ACTIVE, NOW - DAY, { false, false, 0, 0 },
+	    PERSON_LEAVER, NOW + 30 * DAY },
+	{ "gone weighs more than suspended", PERSON_SUSPENDED, NOW - DAY, { false, true, 0, 0 },
+	    PERSON_LEAVER, NOW + 30 * DAY },
+	{ "a state rule suspends", PERSON_ACTIVE, NOW - DAY, { true, true, 0, 0 }, PERSON_SUSPENDED, 0 },
+	{ "suspended comes back", PERSON_SUSPENDED, NOW - DAY, { true, false, 0, 0 }, PERSON_ACTIVE, 0 },
+	{ "a leaver stays one", PERSON_LEAVER, NOW - DAY, { false, false, 0, 0 },
+	    PERSON_LEAVER, NOW + 29 * DAY },
+	{ "a leaver is erased after the grace", PERSON_LEAVER, NOW - 30 * DAY, { false, false, 0, 0 },
+	    PERSON_ERASED, 0 },
+	{ "not a second before", PERSON_LEAVER, NOW - 30 * DAY + 1, { false, false, 0, 0 },
+	    PERSON_LEAVER, NOW + 1 },
+	{ "a leaver in the directory again is a rehire", PERSON_LEAVER, NOW - DAY, { true, false, 0, 0 },
+	    PERSON_ACTIVE, 0 },
+	{ "a rehire may start in the future", PERSON_LEAVER, NOW - DAY, { true, false, NOW + DAY, 0 },
+	    PERSON_STAGED, NOW + DAY },
+	{ "erased and gone stays erased", PERSON_ERASED, NOW - DAY, { false, false, 0, 0 }, PERSON_ERASED, 0 },
+};
+
+static void
+lifecycle_row(void **state)
+{
+	struct row *r = *state;
+	struct lifecycle_step step;
+	struct mu_err err = MU_ERR_INIT;
+
+	assert_int_equal(MU_OK, lifecycle_next(r->from, r->since_s, &r->facts, NOW, &step, &err));
+	assert_int_equal(r->want, step.to);
+	assert_int_equal(r->want_due_s, step.due_at_s);
+	assert_int_equal(r->want != r->from, step.moved);
+	assert_int_equal(step.moved ? NOW : r->since_s, step.since_s);
+}
+
+int
+main(void)
+{
+	struct CMUnitTest tests[MU_COUNT(rows)];
+
+	for (size_t i = 0; i < MU_COUNT(rows); i++)
+		tests[i] = (struct CMUnitTest){ rows[i].name, lifecycle_row, NULL, NULL, &rows[i] };
+	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
+}
