@@ -240,6 +240,7 @@ mu_loop_run(struct mu_loop *loop)
 			loop->turn_fns[i].fn(loop->turn_fns[i].ctx);
 		sweep(loop);
 	}
+	loop->stopped = false;
 	return loop->status;
 }
 

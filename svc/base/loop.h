@@ -38,7 +38,7 @@ void mu_timer_free(struct mu_timer *t);		/* NULL is fine */
 /* Called at the end of every turn, in the order added. */
 void mu_loop_each_turn(struct mu_loop *loop, mu_timer_fn *fn, void *ctx);
 
-/* Handles until mu_loop_stop; returns the status given there. */
+/* Handles until mu_loop_stop; returns the status given there. May be run again. */
 int mu_loop_run(struct mu_loop *loop);
 void mu_loop_stop(struct mu_loop *loop, int status);
 

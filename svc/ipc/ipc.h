@@ -8,7 +8,10 @@
  * channel is opened: anything else, a bad header or a bad payload ends the channel, not us.
  *
  * A reply carries the id of its request and IPC_REPLY in op; a refusal is IPC_ERROR with rc,
- * retry_after_ms and text, and arrives as struct mu_err.
+ * retry_after_ms and text, and arrives as struct mu_err. A notice has id 0 and no answer.
+ *
+ * A channel that is NULL is a peer that is away: calls are answered MU_ERETRY at once, the rest is
+ * dropped. What travelled is wiped when it has been handled.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -62,7 +65,10 @@ struct ipc_message {
 typedef void ipc_request_fn(void *ctx, struct ipc_channel *ch, struct ipc_message *m);
 /* The answer to one call: m is NULL and err says why if it was refused or the channel ended. */
 typedef void ipc_answer_fn(void *ctx, struct ipc_message *m, const struct mu_err *err);
-/* The channel ended: peer gone or malformed. The owner calls ipc_close and waits for a new end. */
+/*
+ * The channel ended: peer gone or malformed. Its calls have been answered MU_ERETRY. The owner calls
+ * ipc_close and waits for a new end. Comes from the loop, never from within a call of ours.
+ */
 typedef void ipc_end_fn(void *ctx, struct ipc_channel *ch);
 
 /*
@@ -75,9 +81,14 @@ struct ipc_channel *ipc_open(struct mu_loop *loop, int fd, const char *name, con
     ipc_request_fn *on_request, ipc_end_fn *on_end, void *ctx);
 void ipc_close(struct ipc_channel *ch);		/* NULL is fine; pending calls are answered MU_ERETRY */
 
+/* For handlers: the payload is not what its operation says. Logs it and ends the channel. */
+void ipc_refuse(struct ipc_channel *ch, uint16_t op);
+
 /*
  * Sends a request whose answer is awaited. Never blocks: what the socket does not take is queued
- * (at most 8 MiB, then the channel ends). fd is -1 or a descriptor, closed after sending.
+ * (at most 8 MiB, then the channel ends). fd is -1 or a descriptor, closed after sending. body may
+ * be NULL: empty. A body that is too large is answered MU_EINPUT at once, and a reply that is too
+ * large becomes MU_EBROKEN. A reply to id 0 is dropped: nobody waits.
  */
 void ipc_call(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int fd,
     ipc_answer_fn *on_answer, void *ctx);
@@ -87,7 +98,7 @@ void ipc_reply_error(struct ipc_channel *ch, uint32_t id, const struct mu_err *e
 
 /*
  * The same and waits for the answer: for loops that may block. Other messages of this channel that
- * arrive meanwhile are handled after the wait. out_body owns the payload.
+ * arrive meanwhile are handled after the wait, from the loop. out_body owns the payload.
  * MU_ERETRY  the channel ended or wait_ms passed; MU_E... as refused by the peer
  */
 MU_CHECKED enum mu_rc ipc_ask(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body,

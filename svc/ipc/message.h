@@ -1,8 +1,9 @@
 /*
  * ipc/message.h - every operation between processes: its struct, its encode and its decode
  *
- * encode appends to a buffer; decode fills the struct (owning what it points to: call its clear) or
- * returns false and leaves nothing to clear. Who may send what is in proc/process.c.
+ * encode appends to a buffer; decode reads the body to its end and fills the struct (owning what it
+ * points to: call its clear) or returns false and leaves nothing to clear. Who may send what is in
+ * proc/process.c.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
