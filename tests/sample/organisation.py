@@ -95,8 +95,9 @@ def form_groups(people):
     pick = random.Random("muster sample groups")
     groups = {f"dept-{name.lower()}": [p for p in people if p.department == name] for name in DEPARTMENTS}
     for name, size in {"on-call": 14, "first-aiders": 16, "fire-wardens": 12, "works-council": 7,
-                       "leadership": 9, "new-depot": 31, "choir": 11}.items():
+                       "new-depot": 31, "choir": 11}.items():
         groups[name] = sorted(pick.sample(people, size), key=lambda p: p.uid)
+    groups["duty-managers"] = [p for p in people if p.title == "Duty Manager"][:6]
     return groups
 
 

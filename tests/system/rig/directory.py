@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import ldap
 import ldap.modlist
+from ldap.controls.simple import RelaxRulesControl
 
 from rig.process import Server, free_port, now_ns, run, write_file
 
@@ -69,11 +70,13 @@ class Directory:
         write_file(self.conf, "\n".join(lines) + "\n", USER, 0o600)
 
     def load(self, entries):
-        """Fills an empty database, as its own user; slapd must not be running."""
+        """Replaces the database's content, as its own user; slapd must not be running. Entries may
+        be pairs as organisation.entries() yields, or LDIF text as dump() returns."""
         database = self.folder / "db"
         shutil.rmtree(database, ignore_errors=True)
         database.mkdir()
-        ldif = write_file(self.folder / "base.ldif", organisation.ldif(entries), USER, 0o600)
+        text = entries if isinstance(entries, str) else organisation.ldif(entries)
+        ldif = write_file(self.folder / "base.ldif", text, USER, 0o600)
         run(["/usr/sbin/slapadd", "-q", "-w", "-f", self.conf, "-b", organisation.SUFFIX, "-l", ldif])
         for path in [database, *database.iterdir()]:
             shutil.chown(path, *owner_of(self.folder))
@@ -98,16 +101,27 @@ class Directory:
     def stop(self):
         return self.server.stop()
 
-    def kill(self):
-        self.server.kill()
+    def restart(self):
+        self.stop()
+        self.start()
 
     # Writes return when slapd has acknowledged them: the moment from which muster is timed.
 
-    def add_person(self, person):
+    def add_person(self, person, entry_uuid=None):
+        """Adds a person; with an entryUUID, as the one who was there before."""
         attributes = {a: [v.encode() for v in values]
                       for a, values in organisation.person_entry(person).items()}
-        self.connection.add_s(person.dn, ldap.modlist.addModlist(attributes))
+        controls = []
+        if entry_uuid is not None:
+            attributes["entryUUID"] = [entry_uuid]
+            controls.append(RelaxRulesControl(True))
+        self.connection.add_ext_s(person.dn, ldap.modlist.addModlist(attributes),
+                                  serverctrls=controls)
         return now_ns()
+
+    def entry_uuid(self, person):
+        (_, entry), = self.connection.search_s(person.dn, ldap.SCOPE_BASE, attrlist=["entryUUID"])
+        return entry["entryUUID"][0]
 
     def set(self, person, attribute, *values):
         """Replaces an attribute of a person; without values, removes it."""

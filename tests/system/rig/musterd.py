@@ -106,7 +106,7 @@ class Musterd:
         """Stops it with all its processes; complains if it did not end well."""
         family = self.children()
         status = self.server.stop()
-        left = [pid for pid in family if alive(pid)]
+        left = [pid for pid in family if self.alive(pid)]
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         faults = SANITIZER.findall(self.server.log_text())
@@ -139,6 +139,14 @@ class Musterd:
         return [pid for pid in children_of(self.server.pid)
                 if name is None or process_name(pid) == name]
 
+    @staticmethod
+    def alive(pid):
+        """Whether a process still runs; one that has ended and waits to be reaped does not."""
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except FileNotFoundError:
+            return False
+
     def kill(self, name):
         """SIGKILLs the processes of that name and returns their pids."""
         pids = self.children(name)
@@ -160,6 +168,16 @@ class Musterd:
         connection.close()
         assert response.status == 200, f"status {response.status}: {body[:200]}"
         return json.loads(body)
+
+
+    def source(self, name="main"):
+        """What the console says of a directory source."""
+        return next(s for s in self.status()["sources"] if s["name"] == name)
+
+    def wait_verdict(self, *verdicts, timeout_s=60):
+        """Waits until the source's last read is judged so; returns what the console says of it."""
+        return wait_until(f"verdict {' or '.join(verdicts)}", lambda: next(
+            (s for s in [self.source()] if s["verdict"] in verdicts), None), timeout_s)
 
 
 class Hold:
@@ -199,11 +217,3 @@ def process_name(pid):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except FileNotFoundError:
         return None
-
-
-def alive(pid):
-    """Whether a process still runs; one that has ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False

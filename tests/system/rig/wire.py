@@ -1,0 +1,56 @@
+"""Raw HTTP over TLS, to say what no proper client would say."""
+
+import socket
+import ssl
+
+TIMEOUT_S = 20
+
+
+def context(ca, certificate=None, key=None, maximum=None):
+    made = ssl.create_default_context(cafile=ca)
+    if maximum is not None:
+        made.maximum_version = maximum
+    if certificate is not None:
+        made.load_cert_chain(certificate, key)
+    return made
+
+
+def say(port, tls, request):
+    """Sends bytes on a connection of their own; returns (status, headers and body as text).
+    The status is 0 if the connection was closed without an answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as plain:
+        try:
+            with tls.wrap_socket(plain, server_hostname="localhost") as stream:
+                stream.sendall(request)
+                return read_answer(stream)
+        except (ssl.SSLError, ConnectionError) as why:
+            return 0, str(why)
+
+
+def read_answer(stream):
+    """Reads to the end of one answer, or until the other side closes."""
+    data = b""
+    while True:
+        head, end, body = data.partition(b"\r\n\r\n")
+        if end:
+            lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n")
+                       if line.lower().startswith(b"content-length:")]
+            if lengths and len(body) >= lengths[0]:
+                break
+        more = stream.recv(65536)
+        if not more:
+            break
+        data += more
+    return (int(data.split()[1]) if data.startswith(b"HTTP/1.1 ") else 0), data.decode(errors="replace")
+
+
+def get(port, tls, path, *headers):
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
+    return say(port, tls, "\r\n".join(lines).encode())
+
+
+def post_form(port, tls, path, body, *headers):
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close",
+             "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}",
+             *headers, "", ""]
+    return say(port, tls, "\r\n".join(lines).encode() + body)
