@@ -1,11 +1,12 @@
 /*
  * proc/process.h - what every process of musterd is, and how it comes into being
  *
- * The supervisor executes /proc/self/exe anew as "musterd --process KIND" with its control channel
- * on descriptor 3. The child gives up root for its own user, takes its name (mu-keys, ...), and is
- * handed configuration, secrets, conninfo, listeners and peers over that channel (ipc/message.h)
- * until OP_START; then it opens its rooms, closes the sandbox, sends OP_READY and lives in its loop.
- * Peers come and go: whenever one is started anew, OP_PEER brings the new end.
+ * The supervisor executes /proc/self/exe anew as "musterd --process KIND", already as that process's
+ * own user when it was started as root, with the control channel on descriptor 3. The child takes
+ * its name (mu-keys, ...) and is handed configuration, secrets, conninfo, listener and peers over
+ * that channel (ipc/message.h) until OP_START; then it opens its rooms, closes the sandbox, sends
+ * OP_READY and lives in its loop. Peers come and go: whenever one is started anew, OP_PEER brings
+ * the new end. Nothing is in its environment but PATH, LANG and TZ.
  */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
@@ -23,12 +24,19 @@ enum process_kind {
 #define PROCESS_KIND_COUNT (PROCESS_WORK + 1)
 
 const char *process_kind_name(enum process_kind kind);	/* "keys", ... */
+bool process_kind_parse(const char *name, enum process_kind *out_kind);
+
+/* "keys", "adapter/xmpp", "token/1": as it stands in logs. */
+void process_label(enum process_kind kind, const char *instance, uint32_t index, struct mu_buf *b);
 
 #define PROCESS_PEERS_MAX 64
 
+/* How a child ends when only the operator can help; the first start is then given up. */
+#define PROCESS_EXIT_CONFIG 78		/* sysexits.h EX_CONFIG */
+
 struct process_peer {
 	enum process_kind kind;
-	char *instance;			/* platform or source name, "" */
+	char *instance;			/* platform, source or job name, "" */
 	uint32_t index;
 	struct ipc_channel *channel;	/* NULL while the peer is away */
 };
@@ -39,37 +47,62 @@ struct process {
 	struct mu_loop *loop;
 	struct ipc_channel *control;
 	const struct settings *settings;
-	char *instance;			/* this process's source or platform name, "" */
-	uint32_t index;			/* which token process */
+	char *instance;			/* this process's source, platform or job name, "" */
+	uint32_t index;			/* which token process; which cycle, 0 runs the clock */
 	char *conninfo;			/* "" when it has no store; holds the role's password */
 	struct process_peer peers[PROCESS_PEERS_MAX];
 	size_t peer_count;
-	int listen_fd;			/* -1 when it listens nowhere */
+	int listen_fd;			/* -1 when it listens nowhere; whoever takes it leaves -1 */
 	void *own;			/* the process's own state, set by its open() */
 };
 
 /* A process: one file in proc/, one row in proc/process.c's table. */
 struct process_row {
 	enum process_kind kind;
-	const uint16_t *peer_may_send;	/* operations its peers may send it, ended by 0 */
+	const uint16_t *peer_may_send;	/* operations its peers may send it, ended by 0; NULL: none */
 
-	/* Opens its rooms: files, sockets, connections that the sandbox would forbid. */
+	/*
+	 * Opens its rooms: files, sockets, connections that the sandbox would forbid. MU_ECONFIG ends
+	 * the process with PROCESS_EXIT_CONFIG; after any other failure it is started again, later.
+	 */
 	enum mu_rc (*open)(struct process *p, struct mu_err *err);
+	/* Never before open() has succeeded. A payload that is malformed: ipc_refuse(from->channel, m->op). */
 	void (*request)(struct process *p, struct process_peer *from, struct ipc_message *m);
-	void (*peer_up)(struct process *p, struct process_peer *peer);	/* NULL: nothing to do */
+	/* From the loop: once for each peer there is after open(), then for each new end. NULL: nothing to do. */
+	void (*peer_up)(struct process *p, struct process_peer *peer);
 	void (*stop)(struct process *p);	/* OP_STOP: NULL leaves the loop at once */
 };
 
-/* A secret handed over by name; NULL when there is none. Borrowed; wipe with process_secret_drop. */
+/*
+ * A secret handed over by name; NULL when there is none. Borrowed; wipe with process_secret_drop.
+ *
+ *	bind_password		cycle: its source's
+ *	platform_password	adapter: its platform's
+ *	policy/NAME.yaml	cycle: the files of the configured policies folder, to seed an empty store
+ *	csr/NAME		admin: certificate request of the configured client NAME
+ */
 const struct mu_secret *process_secret(const struct process *p, const char *name);
 void process_secret_drop(struct process *p, const char *name);
+
+/* The index-th secret whose name begins with prefix; *out_name is the rest of it. NULL past the end. */
+const struct mu_secret *process_secret_at(const struct process *p, const char *prefix, size_t index,
+    const char **out_name);
 
 /* The peer of that kind (and instance, NULL for any); NULL when it has none. channel may be NULL. */
 struct process_peer *process_peer_find(struct process *p, enum process_kind kind, const char *instance);
 
-/* For open(): ask keys and wait, before the loop runs. MU_ERETRY when keys is away. */
+/*
+ * For open(): asks keys and waits for it to be there, before the loop runs; at most 30 s. out_body
+ * owns the answer. MU_ERETRY when keys is away.
+ */
 MU_CHECKED enum mu_rc process_keys_ask(struct process *p, uint16_t op, const struct mu_buf *body,
     struct mu_buf *out_body, struct mu_err *err);
+
+/* OP_PUBLISH: hands a public file to the supervisor for the state directory. */
+void process_publish(struct process *p, const char *name, const char *content);
+
+/* The adapters' tables of settings, for settings_parse. */
+const struct config_key *process_adapter_keys(size_t index, const char **out_name);
 
 /* main() of a child; returns its exit status. */
 int process_main(enum process_kind kind);

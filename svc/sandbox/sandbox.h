@@ -1,0 +1,36 @@
+/*
+ * sandbox/sandbox.h - what a process may still do once it is ready
+ *
+ * Three walls, closed for good by sandbox_enter, from a table with a row per process:
+ *
+ *	seccomp(2)	system calls not on the list are answered ENOSYS; execve, execveat, ptrace,
+ *			process_vm_*, and socket() of a family the process has no use for kill it
+ *	landlock(7)	no file but those that name resolution and TLS read, and those handed in;
+ *			no TCP port is bound, and none is connected to by who has no network; where
+ *			the kernel has it: sandbox_report says what it lacks
+ *	prctl(2)	no_new_privs, not dumpable, no core
+ *
+ * What sanitizers need beyond that is one #ifdef MUSTER_SANITIZED list in sandbox.c.
+ */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Closes the sandbox of the process of that name ("keys", "cycle", ...) around the caller.
+ *
+ * files  paths that it reads later although they are not in the table (a CA's certificates), ended
+ *        by NULL; one that is not there is skipped
+ * MU_EBROKEN  the kernel has no seccomp, or refuses
+ */
+MU_CHECKED enum mu_rc sandbox_enter(const char *process, const char *const *files, struct mu_err *err);
+
+/* A line for each thing that this kernel cannot enforce; nothing when it enforces all. */
+void sandbox_report(struct mu_buf *b);
+
+/* For every process, as early as possible, and inherited: no_new_privs and no core. */
+MU_CHECKED enum mu_rc sandbox_prepare(struct mu_err *err);
+
+#endif
