@@ -70,7 +70,7 @@ struct directory_source {
 	const char *people_base, *people_filter;
 	const struct directory_map *map;
 	size_t map_count;
-	const char *groups_base, *groups_filter;
+	const char *groups_base, *groups_filter;	/* base NULL or "": no groups are read */
 	const char *group_name, *group_member;	/* their attributes: "cn", "member" */
 };
 
@@ -113,8 +113,6 @@ struct directory_events {
 	/* Where to resume from: replaces the cookie of that search in this slice's transaction. */
 	enum mu_rc (*cookie)(void *ctx, enum directory_search search, const void *bytes, size_t bytes_count,
 	    struct mu_err *err);
-	/* What was resumed from is worthless: forget the cookie in this slice's transaction. */
-	enum mu_rc (*cookie_lost)(void *ctx, enum directory_search search, struct mu_err *err);
 	enum mu_rc (*slice_end)(void *ctx, struct mu_err *err);
 	/*
 	 * The source's condition changed; text says why and what helps. COMPLETE: both searches have been
