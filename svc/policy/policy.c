@@ -222,7 +222,7 @@ policy_decision_clear(struct policy_decision *d)
 int64_t
 policy_removals_limit(const struct policy *p, int64_t people_count)
 {
-	int64_t share = people_count * p->brake.removals_permille / 1000;
+	int64_t share = people_count * p->brake.removals_per_10000 / 10000;
 
 	return share > p->brake.removals_at_least ? share : p->brake.removals_at_least;
 }

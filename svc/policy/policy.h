@@ -21,8 +21,8 @@ struct config_faults;
 #define POLICY_FILE_MAX_BYTES 65000	/* one file: it travels in one message between processes */
 
 struct policy_file {
-	const char *name;		/* "roles.yaml" */
-	const char *content;
+	char *name;			/* "roles.yaml" */
+	char *content;
 };
 
 /* May this name stand in a filter: the attribute maps of all sources, and "group". */

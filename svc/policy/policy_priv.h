@@ -39,7 +39,7 @@ struct policy_gate {
 };
 
 struct policy_brake {
-	int64_t removals_at_least, removals_permille, removals_within_s;
+	int64_t removals_at_least, removals_per_10000, removals_within_s;
 };
 
 struct policy {

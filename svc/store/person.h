@@ -58,6 +58,10 @@ MU_CHECKED enum mu_rc store_person_lock_entries(struct store *s, const char *sou
 MU_CHECKED enum mu_rc store_person_lock_ids(struct store *s, const struct mu_uuid *person_ids, size_t count,
     struct store_people *out_people, struct mu_err *err);
 
+/* The same without a lock: for plans and other readers. */
+MU_CHECKED enum mu_rc store_person_read_ids(struct store *s, const struct mu_uuid *person_ids, size_t count,
+    struct store_people *out_people, struct mu_err *err);
+
 /* Only entry_uuid and content_hash, no lock: what a full read compares with. */
 MU_CHECKED enum mu_rc store_person_hashes(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
     size_t count, struct store_people *out_people, struct mu_err *err);

@@ -1,0 +1,136 @@
+#include "audit/grow.h"
+
+#include "store/audit.h"
+#include "store/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_MAX	4096
+#define LEASE_S		30
+
+struct audit_log {
+	struct audit_host host;
+	struct audit_tree tree;
+};
+
+struct leaves {
+	struct audit_tree *tree;
+	bool gap;
+};
+
+static void
+leaf_each(void *ctx, int64_t leaf_index, const unsigned char leaf_hash[32])
+{
+	struct leaves *l = ctx;
+
+	l->gap = l->gap || leaf_index != l->tree->size;
+	audit_tree_add(l->tree, leaf_hash);
+}
+
+static enum mu_rc
+tree_read(struct audit_log *log, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf note = MU_BUF_INIT;
+	struct leaves l = { &log->tree, false };
+	int64_t counted;
+
+	if (store_begin(log->host.store, err) != MU_OK)
+		return err->rc;
+	if (store_leaf_each(log->host.store, leaf_each, &l, err) != MU_OK ||
+	    store_checkpoint_last(log->host.store, &counted, &note, err) != MU_OK)
+		return err->rc;
+	store_rollback(log->host.store);
+	if (l.gap || log->tree.size < counted)
+		return mu_fail(err, MU_EBROKEN,
+		    "audit leaves have been cut: %lld are left of %lld; restore the store",
+		    (long long)log->tree.size, (long long)counted);
+	return MU_OK;
+}
+
+enum mu_rc
+audit_log_open(const struct audit_host *host, struct audit_log **out_log, struct mu_err *err)
+{
+	struct audit_log *log = mu_alloc_zero(1, sizeof(*log));
+
+	log->host = *host;
+	if (tree_read(log, err) != MU_OK) {
+		store_rollback(host->store);
+		audit_log_close(log);
+		return err->rc;
+	}
+	*out_log = log;
+	return MU_OK;
+}
+
+void
+audit_log_close(struct audit_log *log)
+{
+	mu_free(log);
+}
+
+struct batch {
+	struct store *store;
+	struct audit_tree *tree;
+	struct { struct mu_uuid record_id; unsigned char hash[CRYPTO_SHA256_BYTES]; } *list;
+	size_t count;
+};
+
+static void
+record_each(void *ctx, const struct mu_uuid *record_id, const char *body, size_t body_bytes)
+{
+	struct batch *b = ctx;
+
+	b->list[b->count].record_id = *record_id;
+	crypto_leaf_hash(body, body_bytes, b->list[b->count].hash);
+	b->count++;
+}
+
+static enum mu_rc
+batch_number(struct audit_log *log, struct batch *b, int64_t now_s, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf note = MU_BUF_INIT;
+	int64_t fence;
+	enum mu_rc rc;
+
+	if (store_begin(b->store, err) != MU_OK)
+		return err->rc;
+	rc = store_lease_take(b->store, "audit", log->host.holder, LEASE_S, &fence, err);
+	if (rc == MU_EDENIED)
+		return mu_fail(err, MU_ERETRY, "another host numbers the audit records");
+	if (rc != MU_OK || store_audit_unnumbered(b->store, BATCH_MAX, record_each, b, err) != MU_OK)
+		return err->rc;
+	if (b->count == 0) {
+		store_rollback(b->store);
+		return MU_OK;
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		store_leaf_write(b->store, b->tree->size, &b->list[i].record_id, b->list[i].hash);
+		audit_tree_add(b->tree, b->list[i].hash);
+	}
+	audit_checkpoint_format(b->tree, log->host.origin, &body);
+	if (log->host.sign(log->host.sign_ctx, body.data, &note, err) != MU_OK)
+		return err->rc;
+	store_checkpoint_write(b->store, b->tree->size, note.data, now_s);
+	return store_commit(b->store, err);
+}
+
+enum mu_rc
+audit_log_grow(struct audit_log *log, int64_t now_s, size_t *out_count, struct mu_err *err)
+{
+	struct audit_tree grown = log->tree;
+	struct batch b = { .store = log->host.store, .tree = &grown };
+	enum mu_rc rc;
+
+	b.list = mu_alloc_zero(BATCH_MAX, sizeof(*b.list));
+	rc = batch_number(log, &b, now_s, err);
+	mu_free(b.list);
+	if (rc != MU_OK) {
+		store_rollback(log->host.store);
+		return rc;
+	}
+	log->tree = grown;
+	*out_count = b.count;
+	return MU_OK;
+}

@@ -1,0 +1,91 @@
+#include "audit/record.h"
+
+#include "base/clock.h"
+#include "json/write.h"
+#include "store/audit.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kinds[AUDIT_KIND_COUNT] = {
+	[AUDIT_PERSON_JOINED] = "person.joined",
+	[AUDIT_PERSON_CHANGED] = "person.changed",
+	[AUDIT_PERSON_SUSPENDED] = "person.suspended",
+	[AUDIT_PERSON_RESUMED] = "person.resumed",
+	[AUDIT_PERSON_LEFT] = "person.left",
+	[AUDIT_PERSON_RETURNED] = "person.returned",
+	[AUDIT_PERSON_ERASED] = "person.erased",
+	[AUDIT_PERSON_IDENTIFIED] = "person.identified",
+	[AUDIT_ACCOUNT_REFUSED] = "account.refused",
+	[AUDIT_SOURCE_VERDICT] = "source.verdict",
+	[AUDIT_ENTRY_QUARANTINED] = "entry.quarantined",
+	[AUDIT_BRAKE_TRIPPED] = "brake.tripped",
+	[AUDIT_POLICY_SEEDED] = "policy.seeded",
+	[AUDIT_PROVISION_STEP] = "provision.step",
+	[AUDIT_PROVISION_SETTLED] = "provision.settled",
+	[AUDIT_CREDENTIAL_MADE] = "credential.made",
+	[AUDIT_CREDENTIAL_CLAIMED] = "credential.claimed",
+	[AUDIT_CLAIM_REFUSED] = "claim.refused",
+	[AUDIT_CLIENT_ISSUED] = "client.issued",
+	[AUDIT_GRANT_PULLED] = "grant.pulled",
+	[AUDIT_GRANT_REFUSED] = "grant.refused",
+	[AUDIT_JOB_RUN] = "job.run",
+};
+
+const char *
+audit_kind_name(enum audit_kind kind)
+{
+	return kinds[kind];
+}
+
+static int
+by_key(const void *x, const void *y)
+{
+	const struct audit_field *a = x, *b = y;
+
+	return strcmp(a->key, b->key);
+}
+
+void
+audit_record_format(struct mu_buf *b, const struct mu_uuid *id, enum audit_kind kind, int64_t now_ms,
+    const struct audit_field *fields, size_t field_count)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf at = MU_BUF_INIT;
+	struct audit_field all[AUDIT_FIELDS_MAX + 3];
+	char record[MU_UUID_TEXT_BYTES];
+	struct json_writer w;
+
+	assert(field_count <= AUDIT_FIELDS_MAX);
+	if (field_count > 0)
+		(void)memcpy(all, fields, field_count * sizeof(*fields));
+	mu_time_format(&at, now_ms / 1000);
+	all[field_count] = (struct audit_field)AUDIT_TEXT("at", at.data);
+	all[field_count + 1] = (struct audit_field)AUDIT_TEXT("kind", kinds[kind]);
+	all[field_count + 2] = (struct audit_field)AUDIT_TEXT("record", mu_uuid_format(id, record));
+	qsort(all, field_count + 3, sizeof(*all), by_key);
+	json_begin(&w, b);
+	json_object_begin(&w, NULL);
+	for (size_t i = 0; i < field_count + 3; i++) {
+		if (all[i].text != NULL)
+			json_text(&w, all[i].key, all[i].text);
+		else
+			json_int(&w, all[i].key, all[i].number);
+	}
+	json_object_end(&w);
+	json_end(&w);
+}
+
+void
+audit_record(struct store *s, enum audit_kind kind, int64_t now_ms, const struct audit_field *fields,
+    size_t field_count, struct mu_uuid *out_id)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct mu_uuid id;
+
+	mu_uuid_new(&id);
+	audit_record_format(&body, &id, kind, now_ms, fields, field_count);
+	store_audit_write(s, &id, now_ms, kinds[kind], body.data);
+	if (out_id != NULL)
+		*out_id = id;
+}

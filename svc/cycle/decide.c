@@ -1,0 +1,324 @@
+#include "cycle/decide.h"
+
+#include "base/text.h"
+#include "lifecycle/lifecycle.h"
+
+#include <string.h>
+
+void
+cycle_change_clear(struct cycle_change *ch)
+{
+	strings_clear(&ch->gained);
+	strings_clear(&ch->lost);
+	mu_free(ch->accounts);
+	mu_free(ch->refused_platform);
+	mu_free(ch->refused_reason);
+	*ch = (struct cycle_change){ .write = false };
+}
+
+static void
+text_replace(char **at, const char *text)
+{
+	char *fresh = mu_strdup(text);
+
+	mu_free(*at);
+	*at = fresh;
+}
+
+/* The row takes over what the directory said. A removed entry leaves the row, but forgets its hash. */
+static void
+news_take(struct store_person *p, const struct cycle_news *n, struct cycle_change *ch)
+{
+	if (n->groups != NULL) {
+		struct strings copy = STRINGS_INIT;
+
+		for (size_t i = 0; i < n->groups->count; i++)
+			strings_add(&copy, n->groups->list[i]);
+		strings_clear(&p->groups);
+		p->groups = copy;
+	}
+	if (!n->heard)
+		return;
+	if (!n->present) {
+		(void)memset(p->content_hash, 0, sizeof(p->content_hash));
+		return;
+	}
+	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) == 0 && p->version != 0)
+		return;
+	text_replace(&p->dn, n->dn);
+	text_replace(&p->uid, n->uid);
+	attrs_clear(&p->attrs);
+	attrs_copy(&p->attrs, n->attrs);
+	(void)memcpy(p->content_hash, n->content_hash, sizeof(p->content_hash));
+	ch->write = true;
+}
+
+static enum audit_kind
+transition_kind(bool is_new, enum person_state from, enum person_state to)
+{
+	if (is_new)
+		return AUDIT_PERSON_JOINED;
+	switch (to) {
+	case PERSON_STAGED:
+		return from == PERSON_LEAVER ? AUDIT_PERSON_RETURNED : AUDIT_PERSON_SUSPENDED;
+	case PERSON_ACTIVE:
+		return from == PERSON_LEAVER || from == PERSON_ERASED ? AUDIT_PERSON_RETURNED :
+		    AUDIT_PERSON_RESUMED;
+	case PERSON_SUSPENDED:
+		return AUDIT_PERSON_SUSPENDED;
+	case PERSON_LEAVER:
+		return AUDIT_PERSON_LEFT;
+	case PERSON_ERASED:
+		return AUDIT_PERSON_ERASED;
+	}
+	return AUDIT_PERSON_CHANGED;
+}
+
+static void
+state_take(struct store_person *p, const struct lifecycle_step *step, const struct policy_opinion *o,
+    struct cycle_change *ch)
+{
+	bool is_new = p->version == 0;
+
+	ch->from = p->state;
+	ch->reason = step->reason;
+	if (is_new || step->moved) {
+		ch->write = ch->transition = true;
+		ch->kind = transition_kind(is_new, p->state, step->to);
+		ch->removal = !is_new && lifecycle_takes_away(p->state, step->to);
+	}
+	if (p->due_at_s != step->due_at_s || p->starts_at_s != o->starts_at_s ||
+	    p->ends_at_s != o->ends_at_s)
+		ch->write = true;
+	p->state = step->to;
+	p->state_since_s = step->since_s;
+	p->due_at_s = step->due_at_s;
+	p->starts_at_s = o->starts_at_s;
+	p->ends_at_s = o->ends_at_s;
+	if (step->to == PERSON_ERASED && step->moved) {
+		attrs_clear(&p->attrs);
+		text_replace(&p->dn, "");
+		text_replace(&p->uid, "");
+		text_replace(&p->evidence, "");
+	}
+}
+
+static void
+roles_take(struct store_person *p, const struct policy_decision *d, struct cycle_change *ch)
+{
+	for (size_t i = 0; i < d->roles.count; i++)
+		if (!strings_has(&p->roles, d->roles.list[i]))
+			strings_add(&ch->gained, d->roles.list[i]);
+	for (size_t i = 0; i < p->roles.count; i++)
+		if (!strings_has(&d->roles, p->roles.list[i]))
+			strings_add(&ch->lost, p->roles.list[i]);
+	if (ch->gained.count + ch->lost.count > 0) {
+		ch->write = true;
+		if (!ch->transition) {
+			ch->transition = true;
+			ch->kind = AUDIT_PERSON_CHANGED;
+		}
+		if (ch->lost.count > 0 && ch->gained.count == 0)
+			ch->removal = true;
+	}
+	strings_clear(&p->roles);
+	for (size_t i = 0; i < d->roles.count; i++)
+		strings_add(&p->roles, d->roles.list[i]);
+	if (!mu_text_equal(p->identified, d->identified) || !mu_text_equal(p->evidence, d->evidence)) {
+		ch->write = true;
+		ch->identified = !mu_text_equal(p->identified, d->identified);
+		text_replace(&p->identified, d->identified);
+		text_replace(&p->evidence, d->evidence);
+	}
+}
+
+/* --- Accounts ------------------------------------------------------------------------------------ */
+
+static bool
+rights_shrink(const struct entitlements *was, const struct entitlements *is)
+{
+	for (size_t i = 0; i < was->count; i++) {
+		const struct entitlement *e = &was->list[i], *now = entitlements_find(is, e->kind, e->name);
+
+		if (now == NULL || strcmp(now->level, e->level) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+change_add(struct cycle_change *ch, size_t index, bool urgent)
+{
+	ch->accounts = mu_alloc_again(ch->accounts, ch->account_count + 1, sizeof(*ch->accounts));
+	ch->accounts[ch->account_count++] = (struct cycle_account_change){ index, urgent };
+	ch->write = true;
+}
+
+/* Brings the wanted account to state, roles and rights; counts the change when there is one. */
+static void
+account_take(struct store_person *p, size_t index, enum account_state state, const struct strings *roles,
+    const struct entitlements *rights, struct cycle_change *ch)
+{
+	struct account_want *w = &p->accounts[index].want;
+	struct strings roles_copy = STRINGS_INIT;
+	struct entitlements rights_copy = ENTITLEMENTS_INIT;
+	bool urgent = state < w->state || rights_shrink(&w->entitlements, rights);
+
+	if (!p->accounts[index].fresh && state == w->state && strings_equal(roles, &w->roles) &&
+	    entitlements_equal(rights, &w->entitlements))
+		return;
+	if (w->state == ACCOUNT_ENABLED && state != ACCOUNT_ENABLED)
+		ch->removal = true;
+	for (size_t i = 0; i < roles->count; i++)
+		strings_add(&roles_copy, roles->list[i]);
+	for (size_t i = 0; i < rights->count; i++)
+		entitlements_add(&rights_copy, rights->list[i].kind, rights->list[i].name,
+		    rights->list[i].level);
+	strings_clear(&w->roles);
+	entitlements_clear(&w->entitlements);
+	w->state = state;
+	w->roles = roles_copy;
+	w->entitlements = rights_copy;
+	w->version++;
+	change_add(ch, index, urgent);
+}
+
+static size_t
+account_find(const struct store_person *p, const char *platform)
+{
+	size_t at = 0;
+
+	while (at < p->account_count && strcmp(p->accounts[at].want.platform, platform) != 0)
+		at++;
+	return at;
+}
+
+static void
+refuse(struct cycle_change *ch, const char *platform, const char *reason)
+{
+	if (ch->refused_platform != NULL)
+		return;
+	ch->refused_platform = mu_strdup(platform);
+	ch->refused_reason = mu_strdup(reason);
+}
+
+/*
+ * Adds a fresh account row for the platform. False (with the refusal in ch) when there is no name for
+ * it or another person holds that name: rights never pass from one person to another by a name.
+ */
+static bool
+account_add(struct store *store, const struct cycle_platform *platform, struct store_person *p,
+    struct cycle_change *ch, bool *out_added, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
+	const char *given = attrs_first(&p->attrs, platform->account_attr);
+	struct mu_err why = MU_ERR_INIT;
+	struct mu_uuid holder;
+	struct store_account *a;
+
+	*out_added = false;
+	if (given == NULL) {
+		refuse(ch, platform->name, "the entry has no attribute that names the account");
+		return true;
+	}
+	if (platform->ops->normalise(given, &name, &why) != MU_OK) {
+		refuse(ch, platform->name, why.text);
+		return true;
+	}
+	if (store != NULL) {
+		enum mu_rc rc = store_account_holder(store, platform->name, name.data, &holder, err);
+
+		if (rc == MU_OK) {
+			refuse(ch, platform->name, "another person holds that account name, or held it and is not erased yet");
+			return true;
+		}
+		if (rc != MU_EABSENT)
+			return false;
+	}
+	p->accounts = mu_alloc_again(p->accounts, p->account_count + 1, sizeof(*p->accounts));
+	a = &p->accounts[p->account_count++];
+	*a = (struct store_account){ .fresh = true };
+	mu_uuid_new(&a->want.account_id);
+	a->want.person_id = p->person_id;
+	a->want.platform = mu_strdup(platform->name);
+	a->want.name = mu_strdup(name.data);
+	mu_random(a->want.subject, sizeof(a->want.subject));
+	*out_added = true;
+	return true;
+}
+
+static enum mu_rc
+accounts_take(const struct cycle_rules *rules, struct store *store, struct store_person *p,
+    const struct policy_decision *d, struct cycle_change *ch, struct mu_err *err)
+{
+	static const struct strings no_roles = STRINGS_INIT;
+	static const struct entitlements no_rights = ENTITLEMENTS_INIT;
+
+	for (size_t i = 0; i < p->account_count; i++) {
+		size_t k = 0;
+
+		while (k < d->account_count &&
+		    strcmp(d->accounts[k].platform, p->accounts[i].want.platform) != 0)
+			k++;
+		if (k == d->account_count)
+			account_take(p, i, p->state == PERSON_ERASED ? ACCOUNT_ABSENT : ACCOUNT_DISABLED,
+			    &no_roles, &no_rights, ch);
+	}
+	for (size_t i = 0; i < rules->platform_count; i++) {
+		const struct cycle_platform *platform = &rules->platforms[i];
+		size_t k = 0, at = account_find(p, platform->name);
+		bool added = true;
+
+		while (k < d->account_count && strcmp(d->accounts[k].platform, platform->name) != 0)
+			k++;
+		if (k == d->account_count)
+			continue;
+		if (at == p->account_count && !account_add(store, platform, p, ch, &added, err))
+			return err->rc;
+		if (added)
+			account_take(p, at, d->accounts[k].state, &d->accounts[k].roles,
+			    &d->accounts[k].entitlements, ch);
+	}
+	return MU_OK;
+}
+
+enum mu_rc
+cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
+    const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err)
+{
+	struct cycle_change ch = { .kind = AUDIT_PERSON_CHANGED };
+	struct policy_decision d = { .identified = "" };
+	struct policy_opinion opinion;
+	struct lifecycle_facts facts;
+	struct lifecycle_step step;
+	struct policy_subject subject;
+
+	news_take(person, news, &ch);
+	subject.facts = (struct facts){ &person->attrs, &person->groups };
+	if (policy_opine(rules->policy, &subject.facts, &opinion, err) != MU_OK)
+		goto fail;
+	facts = (struct lifecycle_facts){
+		.present = news->heard ? news->present :
+		    person->state != PERSON_LEAVER && person->state != PERSON_ERASED,
+		.suspended = opinion.suspended,
+		.starts_at_s = opinion.starts_at_s,
+		.ends_at_s = opinion.ends_at_s,
+	};
+	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step, err) != MU_OK)
+		goto fail;
+	state_take(person, &step, &opinion, &ch);
+	subject.state = person->state;
+	subject.blocked = person->blocked;
+	subject.identified = "";
+	policy_decide(rules->policy, &subject, &d);
+	roles_take(person, &d, &ch);
+	if (accounts_take(rules, store, person, &d, &ch, err) != MU_OK)
+		goto fail;
+	policy_decision_clear(&d);
+	*out_change = ch;
+	return MU_OK;
+fail:
+	policy_decision_clear(&d);
+	cycle_change_clear(&ch);
+	return err->rc;
+}

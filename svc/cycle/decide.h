@@ -1,0 +1,67 @@
+/*
+ * cycle/decide.h - one person: what is known now, what they are to have, what has to be written
+ *
+ * Lifecycle and policy decide; this lays their decision beside the person's row and says what differs.
+ * Pure but for the look-up of who holds an account name.
+ */
+#ifndef CYCLE_DECIDE_H
+#define CYCLE_DECIDE_H
+
+#include "adapters/adapter.h"
+#include "audit/record.h"
+#include "policy/policy.h"
+#include "store/person.h"
+
+/* A platform as far as wanted accounts go. */
+struct cycle_platform {
+	const char *name;
+	const char *account_attr;	/* the mapped attribute that names the account */
+	const struct adapter_ops *ops;	/* for normalise */
+};
+
+struct cycle_rules {
+	const struct policy *policy;
+	const struct cycle_platform *platforms;
+	size_t platform_count;
+};
+
+/* What the directory said, if it said something; else the row alone is decided on again. */
+struct cycle_news {
+	bool heard;			/* by an entry or its removal */
+	bool present;			/* heard: the entry is there */
+	const char *dn, *uid;		/* heard and present, as attrs and hash: borrowed */
+	const struct attrs *attrs;
+	const unsigned char *content_hash;
+	const struct strings *groups;	/* NULL: those of the row */
+};
+
+struct cycle_account_change {
+	size_t index;			/* in person->accounts */
+	bool urgent;			/* takes something away */
+};
+
+struct cycle_change {
+	bool write;			/* anything at all differs */
+	bool removal;			/* takes an account away, or roles without giving any: the brake's business */
+	bool transition;		/* an audit record is due */
+	enum audit_kind kind;
+	const char *reason;
+	enum person_state from;
+	struct strings gained, lost;	/* roles */
+	bool identified;		/* the level reached is another than before */
+	struct cycle_account_change *accounts;
+	size_t account_count;
+	char *refused_platform, *refused_reason;	/* an account that could not be wanted; NULL: none */
+};
+void cycle_change_clear(struct cycle_change *ch);
+
+/*
+ * Changes *person into what it is to be (version and MACs are the writer's) and says what differs.
+ *
+ * store      for store_account_holder; NULL in a plan: then names are taken as free
+ * MU_EINPUT  the entry is at fault (quarantine it): *person may be half changed, drop it
+ */
+MU_CHECKED enum mu_rc cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
+    const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err);
+
+#endif

@@ -1,0 +1,101 @@
+#include "cycle/cycle.h"
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "config/yaml.h"
+#include "crypto/digest.h"
+#include "store/policy.h"
+
+#include <string.h>
+
+/* The bytes under the policy's digest and MAC: each file's name and content with their lengths. */
+static void
+bytes_encode(const struct store_policy *p, struct mu_buf *b)
+{
+	mu_buf_format(b, "policy:%lld:", (long long)p->version);
+	for (size_t i = 0; i < p->file_count; i++)
+		mu_buf_format(b, "%zu:%s%zu:%s", strlen(p->files[i].name), p->files[i].name,
+		    strlen(p->files[i].content), p->files[i].content);
+}
+
+static enum mu_rc
+seed_write(struct store *s, const struct policy_file *files, size_t file_count, cycle_mac_fn *mac,
+    void *mac_ctx, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT;
+	MU_AUTO(store_policy_clear) struct store_policy p = { .version = 1 };
+	unsigned char macs[1][MAC_BYTES];
+	int64_t now_ms = mu_now_ms();
+	struct audit_field fields[2];
+
+	p.applied_by = mu_strdup("seed");
+	p.applied_at_s = now_ms / 1000;
+	p.files = mu_alloc_zero(file_count, sizeof(*p.files));
+	for (size_t i = 0; i < file_count; i++)
+		p.files[p.file_count++] = (struct store_policy_file){
+			mu_strdup(files[i].name), mu_strdup(files[i].content) };
+	bytes_encode(&p, &bytes);
+	crypto_sha256(bytes.data, bytes.size_bytes, p.digest);
+	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+		return err->rc;
+	(void)memcpy(p.mac, macs[0], sizeof(p.mac));
+	store_policy_write(s, &p);
+	mu_hex_format(&digest, p.digest, sizeof(p.digest));
+	fields[0] = (struct audit_field)AUDIT_NUMBER("version", p.version);
+	fields[1] = (struct audit_field)AUDIT_TEXT("digest", digest.data);
+	audit_record(s, AUDIT_POLICY_SEEDED, now_ms, fields, 2, NULL);
+	return MU_OK;
+}
+
+/* Reads the newest version, writing the seed first where there is none. */
+static enum mu_rc
+current_read(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
+    void *mac_ctx, struct store_policy *out_policy, struct mu_err *err)
+{
+	enum mu_rc rc;
+
+	if (store_begin(s, err) != MU_OK)
+		return err->rc;
+	rc = store_policy_current(s, out_policy, err);
+	if (rc == MU_EABSENT && seed_count > 0) {
+		rc = seed_write(s, seed, seed_count, mac, mac_ctx, err);
+		if (rc == MU_OK)
+			rc = store_policy_current(s, out_policy, err);
+	}
+	if (rc == MU_OK)
+		rc = store_commit(s, err);
+	if (rc != MU_OK)
+		store_rollback(s);
+	return rc;
+}
+
+enum mu_rc
+cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
+    void *mac_ctx, policy_attr_fn *attr_known, void *attr_ctx, struct policy **out_policy, struct mu_err *err)
+{
+	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
+	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
+	MU_AUTO(mu_freep) struct policy_file *files = NULL;
+	unsigned char macs[1][MAC_BYTES];
+
+	if (current_read(s, seed, seed_count, mac, mac_ctx, &current, err) != MU_OK)
+		return err->rc;
+	bytes_encode(&current, &bytes);
+	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+		return err->rc;
+	if (!mu_secret_equal(macs[0], MAC_BYTES, current.mac, sizeof(current.mac)))
+		return mu_fail(err, MU_EBROKEN,
+		    "policy version %lld in the store was not written by muster: restore the store",
+		    (long long)current.version);
+	files = mu_alloc_zero(current.file_count, sizeof(*files));
+	for (size_t i = 0; i < current.file_count; i++)
+		files[i] = (struct policy_file){ current.files[i].name, current.files[i].content };
+	if (policy_parse(files, current.file_count, attr_known, attr_ctx, &faults, out_policy, err) == MU_OK)
+		return MU_OK;
+	(void)config_faults_fail(&faults, err);
+	err->rc = MU_ECONFIG;
+	return mu_wrap(err, "policy version %lld", (long long)current.version);
+}
