@@ -495,6 +495,7 @@ step_has_right(enum step_kind kind)
 void
 step_encode(const struct step *s, struct mu_buf *b)
 {
+	entitlements_put(b, &s->rights);
 	mu_buf_reserve(b, 64 + text_bytes(s->name) + text_bytes(s->display_name) +
 	    text_bytes(s->right.name) + text_bytes(s->right.level) + s->secret.size_bytes);
 	ipc_put_u8(b, (uint8_t)s->kind);
@@ -511,8 +512,10 @@ step_encode(const struct step *s, struct mu_buf *b)
 bool
 step_decode(struct ipc_reader *r, struct step *out)
 {
-	struct step s = { .kind = (enum step_kind)choice_get(r, STEP_KIND_COUNT) };
+	struct step s = { .kind = STEP_PROBE };
 
+	entitlements_get(r, &s.rights);
+	s.kind = (enum step_kind)choice_get(r, STEP_KIND_COUNT);
 	uuid_get(r, &s.account_id);
 	s.name = ipc_get_text(r);
 	s.display_name = ipc_get_text(r);
