@@ -63,6 +63,14 @@ void store_queue_create_begun(struct store *s, const struct store_work *w, const
 void store_queue_owned(struct store *s, const struct store_work *w, const char *holder);
 
 /*
+ * Remembers all that the account may hold from now on, what it held before included, as seen.rights of
+ * the next take: so a right that was given just before a crash is found, and taken, after it. Commit on
+ * its own before the first of them is given. The state seen is left as it is.
+ */
+void store_queue_giving(struct store *s, const struct store_work *w, const char *holder,
+    const struct entitlements *rights);
+
+/*
  * The platform is as w->want says: remembers what was seen, ends the lease, and clears urgency and
  * debt unless the wanted part moved meanwhile.
  */
