@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/uuid.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -456,10 +457,8 @@ answer(struct ipc_channel *ch, struct parcel *p, struct ipc_message *m)
 	struct mu_err err = MU_ERR_INIT;
 	struct pending *call = p->id == 0 ? NULL : pending_take(ch, p->id);
 
-	if (call == NULL) {
-		end_bad(ch, "answer to what was not asked");
-		return;
-	}
+	if (call == NULL)
+		return;		/* nobody waits any more, or it was meant for an end before this one */
 	if (m->op == IPC_ERROR ? !error_decode(&m->body, &err) : m->op != call->op) {
 		end_bad(ch, "answer does not fit the question");
 		(void)mu_fail(&err, MU_ERETRY, "%s answered nonsense", ch->name);
@@ -652,6 +651,8 @@ ipc_open(struct mu_loop *loop, int fd, const char *name, const uint16_t *allowed
 	ch->on_end = on_end;
 	ch->ctx = ctx;
 	ch->pending_last = &ch->pending;
+	/* An answer that was meant for the end before this one must not fit a question of ours. */
+	mu_random(&ch->next_id, sizeof(ch->next_id));
 	parcels_init(&ch->outbox);
 	parcels_init(&ch->inbox);
 	ch->later = mu_loop_timer(loop, later, ch);
@@ -828,11 +829,7 @@ ipc_ask(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int64_t 
 		mu_free(pending_take(ch, id));
 		(void)mu_fail(err, MU_ERETRY, "%s is away", ch->name);
 	} else if (!a.answered) {
-		/* The answer may still come: it will find nobody waiting, and that is no fault. */
-		struct pending *late = pending_take(ch, id);
-
-		pending_add(ch, id, op, NULL, NULL);
-		mu_free(late);
+		mu_free(pending_take(ch, id));
 		(void)mu_fail(err, MU_ERETRY, "%s did not answer within %lld ms", ch->name, (long long)wait_ms);
 	}
 	if (!ch->closed && (ch->inbox.first != NULL || ch->fd < 0))

@@ -8,7 +8,8 @@
  * channel is opened: anything else, a bad header or a bad payload ends the channel, not us.
  *
  * A reply carries the id of its request and IPC_REPLY in op; a refusal is IPC_ERROR with rc,
- * retry_after_ms and text, and arrives as struct mu_err. A notice has id 0 and no answer.
+ * retry_after_ms and text, and arrives as struct mu_err. A notice has id 0 and no answer. An answer
+ * that nobody waits for is dropped; ids start at random, so it cannot fit another channel's question.
  *
  * A channel that is NULL is a peer that is away: calls are answered MU_ERETRY at once, the rest is
  * dropped. What travelled is wiped when it has been handled.

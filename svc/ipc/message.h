@@ -25,6 +25,7 @@ enum ipc_op {
 	OP_STOP,		/* finish what is in hand and exit 0 */
 	/* child to supervisor */
 	OP_READY,		/* notice */
+	OP_PEER_LOST,		/* notice, struct msg_peer: its channel ended and no new end came */
 	OP_PUBLISH,		/* notice, struct msg_named: a public file for the state directory: "ca.crt" */
 	OP_STATUS,		/* call by admin; answer: struct msg_status */
 	OP_JOB,			/* call by admin, body text: kind; answer empty: OP_PEER to `work` follows */

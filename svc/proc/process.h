@@ -59,19 +59,28 @@ struct process {
 /* A process: one file in proc/, one row in proc/process.c's table. */
 struct process_row {
 	enum process_kind kind;
-	const uint16_t *peer_may_send;	/* operations its peers may send it, ended by 0; NULL: none */
 
 	/*
 	 * Opens its rooms: files, sockets, connections that the sandbox would forbid. MU_ECONFIG ends
 	 * the process with PROCESS_EXIT_CONFIG; after any other failure it is started again, later.
 	 */
 	enum mu_rc (*open)(struct process *p, struct mu_err *err);
-	/* Never before open() has succeeded. A payload that is malformed: ipc_refuse(from->channel, m->op). */
+	/*
+	 * Only what process_may_ask says, and never before open() has succeeded. A payload that
+	 * is malformed: ipc_refuse(from->channel, m->op). NULL: nobody asks this process anything.
+	 */
 	void (*request)(struct process *p, struct process_peer *from, struct ipc_message *m);
 	/* From the loop: once for each peer there is after open(), then for each new end. NULL: nothing to do. */
 	void (*peer_up)(struct process *p, struct process_peer *peer);
 	void (*stop)(struct process *p);	/* OP_STOP: NULL leaves the loop at once */
 };
+
+/*
+ * Who may ask what of whom: the operations that from may send to to, ended by 0, none if the two have
+ * no channel. The table in proc/process.c is also who has a channel to whom: nobody else.
+ */
+const uint16_t *process_may_ask(enum process_kind from, enum process_kind to);
+bool process_are_peers(enum process_kind a, enum process_kind b);
 
 /*
  * A secret handed over by name; NULL when there is none. Borrowed; wipe with process_secret_drop.

@@ -311,12 +311,33 @@ an_answer_to_another_question_ends_the_channel(void **state)
 }
 
 static void
-an_answer_nobody_asked_for_ends_the_channel(void **state)
+an_answer_nobody_waits_for_is_dropped(void **state)
 {
 	(void)state;
-	ipc_reply(b.ch, OP_ECHO, 99, NULL, -1);
-	turns(3);
-	assert_int_equal(1, a.ends);
+	b.mood = KEEP;
+	call_text(&a, OP_ECHO, "", -1);
+	turns(2);
+	ipc_reply(b.ch, OP_ECHO, b.kept_id + 1, NULL, -1);
+	turns(2);
+	assert_int_equal(0, a.ends + a.answers);
+	ipc_reply(b.ch, OP_ECHO, b.kept_id, NULL, -1);
+	turns(2);
+	assert_int_equal(1, a.answers);
+}
+
+static void
+ids_of_two_channels_differ(void **state)
+{
+	uint32_t first;
+
+	(void)state;
+	b.mood = KEEP;
+	call_text(&a, OP_ECHO, "", -1);
+	call_text(&b, OP_ECHO, "", -1);
+	a.mood = KEEP;
+	turns(2);
+	first = a.kept_id;
+	assert_int_not_equal(first, b.kept_id);
 }
 
 #define WIRE(text) { (text), sizeof(text) - 1 }
@@ -330,7 +351,6 @@ a_crooked_header_ends_the_channel(void **state)
 		WIRE("\x28\0\0\0" "\1\0\0\0" "\0\0\0\0" "x"),		/* says less */
 		WIRE("\x28\0\1\0" "\1\0\0\0" "\0\0\0\0"),		/* what must be zero is not */
 		WIRE("\0\0\0\0" "\1\0\0\0" "\0\0\0\0"),			/* no operation */
-		WIRE("\xff\xff\0\0" "\1\0\0\0" "\0\0\0\0"),		/* a refusal of nothing */
 	};
 
 	(void)state;
@@ -412,10 +432,19 @@ asking_waits_and_keeps_what_else_arrives(void **state)
 	struct mu_buf body = MU_BUF_INIT;
 	struct mu_err err = MU_ERR_INIT;
 	int raw = b_raw();
+	char answer[14];
+	uint32_t id;
 
 	(void)state;
+	/* The id of the next question is one more than that of a first, which is read off the wire. */
+	call_text(&a, OP_ECHO, "", -1);
+	assert_int_equal(12, recv(raw, answer, 12, 0));
+	(void)memcpy(&id, answer + 4, sizeof(id));
+	id++;
+	(void)memcpy(answer, "\x28\x80\0\0" "\1\0\0\0" "\2\0\0\0" "ok", 14);
+	(void)memcpy(answer + 4, &id, sizeof(id));
 	assert_int_equal(17, send(raw, "\x28\0\0\0" "\0\0\0\0" "\5\0\0\0" "first", 17, 0));
-	assert_int_equal(14, send(raw, "\x28\x80\0\0" "\1\0\0\0" "\2\0\0\0" "ok", 14, 0));
+	assert_int_equal(14, send(raw, answer, 14, 0));
 	assert_int_equal(18, send(raw, "\x28\0\0\0" "\0\0\0\0" "\6\0\0\0" "second", 18, 0));
 	assert_int_equal(MU_OK, ipc_ask(a.ch, OP_ECHO, NULL, 5000, &body, &err));
 	assert_string_equal("ok", mu_buf_text(&body));
@@ -539,7 +568,8 @@ main(void)
 		ROW(a_peer_gone_answers_all_calls),
 		ROW(a_late_answer_finds_its_call),
 		ROW(an_answer_to_another_question_ends_the_channel),
-		ROW(an_answer_nobody_asked_for_ends_the_channel),
+		ROW(an_answer_nobody_waits_for_is_dropped),
+		ROW(ids_of_two_channels_differ),
 		ROW(a_crooked_header_ends_the_channel),
 		ROW(a_message_too_large_ends_the_channel),
 		ROW(two_descriptors_end_the_channel_and_are_closed),
