@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define PROVIDER		"rfc4533-persist"
 #define SLICE_MAX_BYTES		(4 * 1024 * 1024)	/* the slice ends behind the message that passes it */
@@ -1053,6 +1054,11 @@ source_check(const struct directory_source *source, struct mu_err *err)
 {
 	if (directory_link_check(source, err) != MU_OK)
 		return err->rc;
+	if (text_missing(source->bind_dn) && strncasecmp(source->uri, "ldapi://", 8) != 0)
+		return mu_fail(err, MU_ECONFIG, "source %s: bind_dn is missing", source->name);
+	if (!text_missing(source->bind_dn) &&
+	    (source->bind_password == NULL || source->bind_password->size_bytes == 0))
+		return mu_fail(err, MU_ECONFIG, "source %s: the bind password is empty", source->name);
 	if (!search_wanted(source, DIRECTORY_PEOPLE))
 		return mu_fail(err, MU_ECONFIG, "source %s: the people's base is missing", source->name);
 	if (search_wanted(source, DIRECTORY_GROUPS) &&

@@ -27,6 +27,7 @@
 #include "base/loop.h"
 #include "base/secret.h"
 #include "base/uuid.h"
+#include "config/settings.h"
 #include "model/attrs.h"
 #include "model/names.h"
 
@@ -68,11 +69,19 @@ struct directory_source {
 	const char *bind_dn;		/* NULL or "": SASL EXTERNAL, over ldapi:// only */
 	const struct mu_secret *bind_password;
 	const char *people_base, *people_filter;
-	const struct directory_map *map;
+	struct directory_map *map;
 	size_t map_count;
 	const char *groups_base, *groups_filter;	/* base NULL or "": no groups are read */
 	const char *group_name, *group_member;	/* their attributes: "cn", "member" */
 };
+
+/*
+ * The source as the settings have it; "uid" is required of a person if it is mapped. Settings and
+ * bind_password (NULL: none) are borrowed; end it with directory_source_clear.
+ */
+void directory_source_init(struct directory_source *out_source, const struct settings_source *settings,
+    const struct mu_secret *bind_password);
+void directory_source_clear(struct directory_source *source);
 
 struct directory_entry {
 	struct mu_uuid entry_uuid;

@@ -73,11 +73,6 @@ directory_link_check(const struct directory_source *source, struct mu_err *err)
 	if (wants_tls(source) && localhost)
 		return mu_fail(err, MU_ECONFIG, "source %s: write 127.0.0.1 or the name in the "
 		    "server's certificate, not localhost", source->name);
-	if (!text_given(source->bind_dn) && !uri_is(source, "ldapi://"))
-		return mu_fail(err, MU_ECONFIG, "source %s: bind_dn is missing", source->name);
-	if (text_given(source->bind_dn) &&
-	    (source->bind_password == NULL || source->bind_password->size_bytes == 0))
-		return mu_fail(err, MU_ECONFIG, "source %s: the bind password is empty", source->name);
 	return MU_OK;
 }
 
