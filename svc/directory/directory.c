@@ -1089,7 +1089,8 @@ directory_open(struct mu_loop *loop, const struct directory_source *source,
 	d->pump_timer = mu_loop_timer(loop, pump, d);
 	d->tick_timer = mu_loop_timer(loop, tick, d);
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
-		d->attributes[i] = directory_entry_attributes(source, (enum directory_search)i);
+		if (search_wanted(source, (enum directory_search)i))
+			d->attributes[i] = directory_entry_attributes(source, (enum directory_search)i);
 		if (resume != NULL && directory_sync_cookie_usable(resume->cookies[i].bytes,
 		    resume->cookies[i].size_bytes))
 			mu_buf_add(&d->searches[i].kept, resume->cookies[i].bytes,
