@@ -38,14 +38,14 @@ void cycle_close(struct cycle *c);
 
 /*
  * Reads, verifies and parses it. An empty store is seeded with these files first; none (file_count 0):
- * it is not.
+ * it is not. mac NULL: the caller has no channel to keys and only looks, so it is not verified.
  *
  * MU_EABSENT  the store has none, and nothing to seed it with was given
  * MU_EBROKEN  its MAC is not one of keys': somebody wrote it past muster
  * MU_ECONFIG  it has faults
  */
 MU_CHECKED enum mu_rc cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count,
-    cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, void *attr_ctx, struct policy **out_policy,
+    cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
     struct mu_err *err);
 
 /*

@@ -21,7 +21,7 @@ struct cycle_platform {
 
 struct cycle_rules {
 	const struct policy *policy;
-	const struct cycle_platform *platforms;
+	struct cycle_platform *platforms;
 	size_t platform_count;
 };
 

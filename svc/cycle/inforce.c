@@ -73,7 +73,7 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 
 enum mu_rc
 cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
-    void *mac_ctx, policy_attr_fn *attr_known, void *attr_ctx, struct policy **out_policy, struct mu_err *err)
+    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, struct mu_err *err)
 {
 	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
 	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
@@ -84,9 +84,9 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 	if (current_read(s, seed, seed_count, mac, mac_ctx, &current, err) != MU_OK)
 		return err->rc;
 	bytes_encode(&current, &bytes);
-	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+	if (mac != NULL && mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
 		return err->rc;
-	if (!mu_secret_equal(macs[0], MAC_BYTES, current.mac, sizeof(current.mac)))
+	if (mac != NULL && !mu_secret_equal(macs[0], MAC_BYTES, current.mac, sizeof(current.mac)))
 		return mu_fail(err, MU_EBROKEN,
 		    "policy version %lld in the store was not written by muster: restore the store",
 		    (long long)current.version);
@@ -95,7 +95,7 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 		files[i] = (struct policy_file){ current.files[i].name, current.files[i].content };
 	if (policy_parse(files, current.file_count, attr_known, attr_ctx, &faults, out_policy, err) == MU_OK)
 		return MU_OK;
-	(void)config_faults_fail(&faults, err);
-	err->rc = MU_ECONFIG;
+	if (config_faults_fail(&faults, err) == MU_OK)
+		return err->rc;
 	return mu_wrap(err, "policy version %lld", (long long)current.version);
 }

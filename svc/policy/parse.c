@@ -16,9 +16,17 @@ struct reading {
 	struct policy *policy;
 	struct config_faults *faults;
 	policy_attr_fn *attr_known;
-	void *ctx;
+	const void *ctx;
 	const struct config_node *levels_at;	/* roles that name a level are checked at the end */
 };
+
+static bool
+filter_attr_known(void *reading, const char *name)
+{
+	const struct reading *r = reading;
+
+	return r->attr_known(r->ctx, name);
+}
 
 static bool
 filter_read(struct reading *r, const struct config_node *n, struct filter **out)
@@ -28,7 +36,7 @@ filter_read(struct reading *r, const struct config_node *n, struct filter **out)
 
 	if (n == NULL || !config_read_text(r->faults, n, FILTER_MAX_BYTES, &text))
 		return false;
-	if (filter_parse(text, r->attr_known, r->ctx, out, &err) == MU_OK)
+	if (filter_parse(text, filter_attr_known, r, out, &err) == MU_OK)
 		return true;
 	config_fault(r->faults, n, "%s", err.text);
 	return false;
@@ -342,7 +350,7 @@ unknown_files_fault(const struct policy_file *files, size_t file_count, struct c
 }
 
 enum mu_rc
-policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn *attr_known, void *ctx,
+policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn *attr_known, const void *ctx,
     struct config_faults *faults, struct policy **out_policy, struct mu_err *err)
 {
 	struct policy *p = mu_alloc_zero(1, sizeof(*p));

@@ -26,14 +26,14 @@ struct policy_file {
 };
 
 /* May this name stand in a filter: the attribute maps of all sources, and "group". */
-typedef bool policy_attr_fn(void *ctx, const char *name);
+typedef bool policy_attr_fn(const void *ctx, const char *name);
 
 /*
  * Parses all files; every fault of all of them is added to faults with file, line and column.
  * MU_EINPUT  there were faults
  */
 MU_CHECKED enum mu_rc policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn *attr_known,
-    void *ctx, struct config_faults *faults, struct policy **out_policy, struct mu_err *err);
+    const void *ctx, struct config_faults *faults, struct policy **out_policy, struct mu_err *err);
 void policy_free(struct policy *p);
 
 /* --- What the directory says of a state ------------------------------------------------------- */
