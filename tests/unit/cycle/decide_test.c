@@ -1,0 +1,332 @@
+/*
+ * decide_test.c - what a change in the directory makes of a person's row: joiner, mover, leaver
+ */
+#include "cycle/decide.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/yaml.h"
+
+#define NOW 1000000000
+
+static const char roles_yaml[] =
+    "- role: chat\n"
+    "  gives: [{platform: mem, account: true, groups: [all]}]\n"
+    "  birthright: (employeeType=staff)\n"
+    "  identified: known\n"
+    "- role: sales\n"
+    "  gives: [{platform: mem, groups: [sales]}]\n"
+    "  birthright: (department=Sales)\n"
+    "- role: ops\n"
+    "  gives: [{platform: mem, groups: [ops]}]\n"
+    "  birthright: (department=Ops)\n";
+
+static struct policy *policy;
+static struct cycle_platform platform = { "mem", "uid", NULL };
+static struct cycle_rules rules;
+
+static bool
+attr_known(const void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return true;
+}
+
+static int
+setup(void **state)
+{
+	struct policy_file files[] = {
+		{ mu_strdup("identification.yaml"), mu_strdup("- {level: known, when: (checked=TRUE)}\n") },
+		{ mu_strdup("roles.yaml"), mu_strdup(roles_yaml) },
+		{ mu_strdup("states.yaml"), mu_strdup("starts: startDate\nsuspended: (status=away)\n") },
+	};
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	struct mu_err err = MU_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(MU_OK, policy_parse(files, MU_COUNT(files), attr_known, NULL, &faults, &policy, &err));
+	for (size_t i = 0; i < MU_COUNT(files); i++) {
+		mu_free(files[i].name);
+		mu_free(files[i].content);
+	}
+	platform.ops = adapter_find("memory");
+	assert_non_null(platform.ops);
+	rules = (struct cycle_rules){ policy, &platform, 1 };
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	policy_free(policy);
+	return 0;
+}
+
+/* --- A person of a test, told news one after another ------------------------------------------- */
+
+struct told {
+	struct store_person p;
+	struct cycle_change ch;
+	struct mu_err err;
+};
+
+static void
+person_init(struct told *t)
+{
+	(void)memset(t, 0, sizeof(*t));
+	t->p = (struct store_person){ .source = mu_strdup("main"), .dn = mu_strdup(""), .uid = mu_strdup(""),
+		.identified = mu_strdup(""), .evidence = mu_strdup(""), .state = PERSON_STAGED,
+		.state_since_s = NOW };
+	mu_uuid_new(&t->p.person_id);
+}
+
+/* attributes as "a=1 b=2"; NULL: the entry is gone */
+static enum mu_rc
+tell(struct told *t, const char *attributes, int64_t now_s)
+{
+	static unsigned char hash = 1;
+	unsigned char content_hash[CONTENT_HASH_BYTES] = { 0 };
+	struct attrs attrs = ATTRS_INIT;
+	struct strings groups = STRINGS_INIT;
+	struct cycle_news news = { .heard = true, .present = attributes != NULL, .dn = "uid=a", .uid = "a",
+		.attrs = &attrs, .content_hash = content_hash, .groups = attributes == NULL ? NULL : &groups };
+	MU_AUTO(mu_freep) char *copy = mu_strdup(attributes == NULL ? "" : attributes);
+	char *save = NULL;
+	enum mu_rc rc;
+
+	content_hash[0] = hash++;
+	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+		char *value = strchr(word, '=');
+
+		*value++ = '\0';
+		attrs_add(&attrs, word, value);
+	}
+	cycle_change_clear(&t->ch);
+	rc = cycle_decide(&rules, NULL, &t->p, &news, now_s, &t->ch, &t->err);
+	attrs_clear(&attrs);
+	if (rc == MU_OK) {
+		t->p.version++;		/* as the writer and a new read would */
+		for (size_t i = 0; i < t->p.account_count; i++)
+			t->p.accounts[i].fresh = false;
+	}
+	return rc;
+}
+
+static void
+person_end(struct told *t)
+{
+	cycle_change_clear(&t->ch);
+	store_person_clear(&t->p);
+}
+
+static void
+wants(const struct told *t, enum account_state state, const char *rights)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
+
+	assert_int_equal(1, t->p.account_count);
+	assert_int_equal(state, t->p.accounts[0].want.state);
+	entitlements_format(&t->p.accounts[0].want.entitlements, &got);
+	assert_string_equal(rights, mu_buf_text(&got));
+}
+
+#define STAFF "uid=Ann employeeType=staff checked=TRUE "
+
+static void
+P5_2_a_joiner_gets_an_account_with_a_normalised_name(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup sales\n");
+	assert_string_equal("ann", t.p.accounts[0].want.name);
+	assert_int_equal(AUDIT_PERSON_JOINED, t.ch.kind);
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	assert_false(t.ch.removal);
+	assert_int_equal(1, t.p.accounts[0].want.version);
+	person_end(&t);
+}
+
+static void
+P5_15_not_identified_is_disabled_and_without_rights(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, "uid=ann employeeType=staff", NOW));
+	wants(&t, ACCOUNT_DISABLED, "");
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW + 1));
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_true(t.ch.identified);
+	person_end(&t);
+}
+
+static void
+P5_4_a_mover_keeps_nothing_from_before(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Ops", NOW + 1));
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup ops\n");
+	assert_true(strings_has(&t.ch.lost, "sales") && strings_has(&t.ch.gained, "ops"));
+	assert_false(t.ch.removal);	/* a swap is not what the brake counts */
+	assert_int_equal(1, t.ch.account_count);
+	assert_true(t.ch.accounts[0].urgent);	/* a right is taken away */
+	person_end(&t);
+}
+
+static void
+P5_3_a_leaver_loses_everything_at_once(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
+	wants(&t, ACCOUNT_DISABLED, "");
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	assert_int_equal(AUDIT_PERSON_LEFT, t.ch.kind);
+	assert_true(t.ch.removal);
+	assert_true(t.ch.accounts[0].urgent);
+	assert_int_equal(0, t.p.roles.count);
+	person_end(&t);
+}
+
+static void
+a_leaver_who_comes_back_is_the_same_person(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW + 2));
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_int_equal(AUDIT_PERSON_RETURNED, t.ch.kind);
+	assert_int_equal(3, t.p.accounts[0].want.version);
+	person_end(&t);
+}
+
+static void
+P5_10_losing_roles_without_gaining_counts_as_a_removal(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW + 1));	/* the attribute was hidden */
+	assert_true(t.ch.removal);
+	person_end(&t);
+}
+
+static void
+a_block_outlasts_any_news_of_the_directory(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	t.p.blocked = true;
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Ops", NOW + 1));
+	wants(&t, ACCOUNT_DISABLED, "");
+	person_end(&t);
+}
+
+static void
+a_malformed_date_is_the_entrys_fault(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_EINPUT, tell(&t, STAFF "startDate=tomorrow", NOW));
+	assert_non_null(strstr(t.err.text, "startDate"));
+	person_end(&t);
+}
+
+static void
+a_name_the_platform_refuses_leaves_the_person_in(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, "employeeType=staff checked=TRUE", NOW));
+	assert_int_equal(0, t.p.account_count);
+	assert_string_equal("mem", t.ch.refused_platform);
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	person_end(&t);
+}
+
+static void
+nothing_new_writes_nothing(void **state)
+{
+	static const struct cycle_news again = { .heard = false };
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	cycle_change_clear(&t.ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, NOW + 5, &t.ch, &t.err));
+	assert_false(t.ch.write);
+	assert_int_equal(0, t.ch.account_count);
+	person_end(&t);
+}
+
+static void
+a_grace_period_that_ends_erases(void **state)
+{
+	static const struct cycle_news again = { .heard = false };
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
+	cycle_change_clear(&t.ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch, &t.err));
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	assert_int_equal(0, t.p.attrs.count);
+	assert_string_equal("", t.p.dn);
+	wants(&t, ACCOUNT_ABSENT, "");
+	assert_false(t.ch.removal);
+	person_end(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(P5_2_a_joiner_gets_an_account_with_a_normalised_name),
+		cmocka_unit_test(P5_15_not_identified_is_disabled_and_without_rights),
+		cmocka_unit_test(P5_4_a_mover_keeps_nothing_from_before),
+		cmocka_unit_test(P5_3_a_leaver_loses_everything_at_once),
+		cmocka_unit_test(a_leaver_who_comes_back_is_the_same_person),
+		cmocka_unit_test(P5_10_losing_roles_without_gaining_counts_as_a_removal),
+		cmocka_unit_test(a_block_outlasts_any_news_of_the_directory),
+		cmocka_unit_test(a_malformed_date_is_the_entrys_fault),
+		cmocka_unit_test(a_name_the_platform_refuses_leaves_the_person_in),
+		cmocka_unit_test(nothing_new_writes_nothing),
+		cmocka_unit_test(a_grace_period_that_ends_erases),
+	};
+
+	return cmocka_run_group_tests_name("decide", tests, setup, teardown);
+}

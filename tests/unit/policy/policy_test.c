@@ -1,0 +1,223 @@
+/*
+ * policy_test.c - the shipped policies are without fault and give what they say; faults are all named
+ */
+#include "policy/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/yaml.h"
+
+static bool
+attr_known(const void *ctx, const char *name)
+{
+	static const char *const names[] = { "uid", "name", "mail", "department", "employeeType",
+		"employeeStatus", "identityChecked", "identityCheckRef", "startDate", "endDate", "group" };
+
+	(void)ctx;
+	for (size_t i = 0; i < MU_COUNT(names); i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static struct policy *shipped;
+
+static int
+shipped_load(void **state)
+{
+	struct policy_folder folder = { .file_count = 0 };
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+	struct mu_err err = MU_ERR_INIT;
+	enum mu_rc rc;
+
+	(void)state;
+	if (policy_folder_read(SOURCE_DIR "/policies", &folder, &err) != MU_OK)
+		fail_msg("%s", err.text);
+	rc = policy_parse(folder.files, folder.file_count, attr_known, NULL, &faults, &shipped, &err);
+	config_faults_format(&faults, &text);
+	if (rc != MU_OK)
+		fail_msg("%s", mu_buf_text(&text));
+	config_faults_clear(&faults);
+	policy_folder_clear(&folder);
+	return 0;
+}
+
+static int
+shipped_free(void **state)
+{
+	(void)state;
+	policy_free(shipped);
+	return 0;
+}
+
+/* Facts as "name=value name=value"; groups as "group=x". */
+static struct row {
+	const char *name, *facts;
+	enum person_state state;
+	bool blocked;
+	const char *roles, *waiting, *accounts;	/* accounts: "xmpp enabled group all-staff;..." */
+} rows[] = {
+	{ "staff who are identified chat, with their department",
+	    "employeeType=staff department=Sales identityChecked=TRUE", PERSON_ACTIVE, false,
+	    "sales\nstaff-chat\n", "", "xmpp enabled group all-staff;group sales;" },
+	{ "below the level the account exists disabled",
+	    "employeeType=staff department=Sales", PERSON_ACTIVE, false, "", "sales\nstaff-chat\n",
+	    "xmpp disabled " },
+	{ "a contractor is no staff", "employeeType=contractor department=Sales identityChecked=TRUE",
+	    PERSON_ACTIVE, false, "contractor-chat\n", "", "xmpp enabled group contractors;" },
+	{ "whoever matches nothing has nothing", "employeeType=guest identityChecked=TRUE", PERSON_ACTIVE,
+	    false, "", "", "" },
+	{ "rights without an account are none", "department=Operations identityChecked=TRUE", PERSON_ACTIVE,
+	    false, "", "", "" },
+	{ "a group of the directory moderates a room",
+	    "employeeType=staff identityChecked=TRUE group=duty-managers", PERSON_ACTIVE, false,
+	    "duty-managers\nstaff-chat\n", "", "xmpp enabled group all-staff;room duty moderator;" },
+	{ "suspended people hold nothing", "employeeType=staff identityChecked=TRUE", PERSON_SUSPENDED, false,
+	    "", "", "" },
+	{ "nor do those who start in the future", "employeeType=staff identityChecked=TRUE", PERSON_STAGED,
+	    false, "", "", "" },
+	{ "P5_3_a_leaver_holds_nothing", "employeeType=staff identityChecked=TRUE", PERSON_LEAVER, false,
+	    "", "", "" },
+	{ "a block weighs more than any birthright", "employeeType=staff identityChecked=TRUE",
+	    PERSON_ACTIVE, true, "", "", "" },
+};
+
+static void
+facts_read(const char *text, struct attrs *attrs, struct strings *groups)
+{
+	MU_AUTO(mu_freep) char *copy = mu_strdup(text);
+	char *save = NULL;
+
+	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+		char *value = strchr(word, '=');
+
+		*value++ = '\0';
+		if (strcmp(word, "group") == 0)
+			strings_add(groups, value);
+		else
+			attrs_add(attrs, word, value);
+	}
+}
+
+static void
+accounts_print(const struct policy_decision *d, struct mu_buf *b)
+{
+	for (size_t i = 0; i < d->account_count; i++) {
+		MU_AUTO(mu_buf_clear) struct mu_buf rights = MU_BUF_INIT;
+
+		entitlements_format(&d->accounts[i].entitlements, &rights);
+		for (size_t k = 0; k < rights.size_bytes; k++)
+			if (rights.data[k] == '\n')
+				rights.data[k] = ';';
+		mu_buf_format(b, "%s %s %s", d->accounts[i].platform,
+		    account_state_name(d->accounts[i].state), mu_buf_text(&rights));
+	}
+}
+
+static void
+decide_row(void **state)
+{
+	struct row *r = *state;
+	struct attrs attrs = ATTRS_INIT;
+	struct strings groups = STRINGS_INIT;
+	struct policy_subject subject = { { &attrs, &groups }, r->state, r->blocked, "" };
+	struct policy_decision d;
+	MU_AUTO(mu_buf_clear) struct mu_buf roles = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf waiting = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf accounts = MU_BUF_INIT;
+
+	facts_read(r->facts, &attrs, &groups);
+	policy_decide(shipped, &subject, &d);
+	strings_format(&d.roles, &roles);
+	strings_format(&d.waiting, &waiting);
+	accounts_print(&d, &accounts);
+	assert_string_equal(r->roles, mu_buf_text(&roles));
+	assert_string_equal(r->waiting, mu_buf_text(&waiting));
+	assert_string_equal(r->accounts, mu_buf_text(&accounts));
+	policy_decision_clear(&d);
+	attrs_clear(&attrs);
+	strings_clear(&groups);
+}
+
+static struct fault_row {
+	const char *name, *file, *text, *want;	/* want: each line of faults begins so, joined by '|' */
+} fault_rows[] = {
+	{ "an unknown key is named with the nearest", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthrigth: (uid=a)\n", "roles.yaml:1:3|roles.yaml:3:3" },
+	{ "a filter's fault stands at the filter", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (uid=a\n", "roles.yaml:3:15" },
+	{ "an attribute outside of the map is refused", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (shoeSize=9)\n", "roles.yaml:3:15" },
+	{ "a level nobody defined", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (uid=a)\n  identified: dna\n", "roles.yaml:4:15" },
+	{ "a requested grant without an end", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  requestable: (uid=a)\n", "roles.yaml:1:3" },
+	{ "an anchor", "states.yaml", "suspended: &a (uid=a)\n", "states.yaml:1:12" },
+	{ "all faults of a file at once", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: maybe}, {platform: y}]\n  birthright: (uid=a)\n",
+	    "roles.yaml:2:34|roles.yaml:2:42" },
+};
+
+static void
+fault_row(void **state)
+{
+	struct fault_row *r = *state;
+	struct policy_file files[2] = {
+		{ mu_strdup("identification.yaml"), mu_strdup("- {level: hr-verified, when: (identityChecked=TRUE)}\n") },
+		{ mu_strdup(r->file), mu_strdup(r->text) },
+	}, with_roles[3];
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	struct policy *p = NULL;
+	struct mu_err err = MU_ERR_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf places = MU_BUF_INIT;
+	size_t count = 2;
+
+	with_roles[0] = files[0];
+	with_roles[1] = files[1];
+	with_roles[2] = (struct policy_file){ mu_strdup("roles.yaml"), mu_strdup("[]\n") };
+	if (strcmp(r->file, "roles.yaml") != 0)
+		count = 3;
+	assert_int_equal(MU_EINPUT, policy_parse(with_roles, count, attr_known, NULL, &faults, &p, &err));
+	for (size_t i = 0; i < faults.count; i++)
+		mu_buf_format(&places, "%s%s:%u:%u", i == 0 ? "" : "|", faults.list[i].file, faults.list[i].line,
+		    faults.list[i].column);
+	config_faults_format(&faults, &got);
+	if (strcmp(r->want, mu_buf_text(&places)) != 0)
+		fail_msg("want %s, got %s\n%s", r->want, mu_buf_text(&places), mu_buf_text(&got));
+	config_faults_clear(&faults);
+	for (size_t i = 0; i < 3; i++) {
+		mu_free(with_roles[i].name);
+		mu_free(with_roles[i].content);
+	}
+}
+
+static void
+P5_10_the_brake_is_there_without_a_file(void **state)
+{
+	(void)state;
+	assert_int_equal(5, policy_removals_limit(shipped, 200));
+	assert_int_equal(20, policy_removals_limit(shipped, 1000));
+	assert_int_equal(3600, policy_removals_within_s(shipped));
+}
+
+int
+main(void)
+{
+	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(fault_rows) + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < MU_COUNT(rows); i++)
+		tests[count++] = (struct CMUnitTest){ rows[i].name, decide_row, NULL, NULL, &rows[i] };
+	for (size_t i = 0; i < MU_COUNT(fault_rows); i++)
+		tests[count++] = (struct CMUnitTest){ fault_rows[i].name, fault_row, NULL, NULL, &fault_rows[i] };
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_10_the_brake_is_there_without_a_file);
+	return cmocka_run_group_tests_name("policy", tests, shipped_load, shipped_free);
+}
