@@ -152,35 +152,36 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Levenshtein's distance without regard to ASCII case, by rows. */
+/* Letters to change, add, drop or swap with their neighbour; without regard to ASCII case. */
 static size_t
 distance(const char *a, const char *b)
 {
-	size_t row[NEAR_MAX_BYTES + 1], b_bytes = strlen(b);
+	size_t rows[3][NEAR_MAX_BYTES + 1], b_bytes = strlen(b), i = 0;
 
 	if (strlen(a) > NEAR_MAX_BYTES || b_bytes > NEAR_MAX_BYTES)
 		return SIZE_MAX;
 	for (size_t k = 0; k <= b_bytes; k++)
-		row[k] = k;
-	for (size_t i = 0; a[i] != '\0'; i++) {
-		size_t corner = row[0];
+		rows[0][k] = k;
+	for (; a[i] != '\0'; i++) {
+		size_t *row = rows[(i + 1) % 3], *above = rows[i % 3], *two_above = rows[(i + 2) % 3];
 
 		row[0] = i + 1;
 		for (size_t k = 0; k < b_bytes; k++) {
-			size_t change = corner + (lower(a[i]) == lower(b[k]) ? 0 : 1);
+			bool same = lower(a[i]) == lower(b[k]);
 
-			corner = row[k + 1];
-			row[k + 1] = least(change, least(row[k], corner) + 1);
+			row[k + 1] = least(above[k] + (same ? 0 : 1), least(row[k], above[k + 1]) + 1);
+			if (i > 0 && k > 0 && lower(a[i]) == lower(b[k - 1]) && lower(a[i - 1]) == lower(b[k]))
+				row[k + 1] = least(row[k + 1], two_above[k - 1] + 1);
 		}
 	}
-	return row[b_bytes];
+	return rows[i % 3][b_bytes];
 }
 
 void
 config_near_init(struct config_near *near, const char *text)
 {
-	/* A third of the letters may be wrong; a name of one or two letters is near to nothing. */
-	*near = (struct config_near){ text, NULL, least(strlen(text) / 3, 3) + 1 };
+	/* About a third of the letters may be wrong, three at most. */
+	*near = (struct config_near){ text, NULL, least((strlen(text) + 1) / 3, 3) + 1 };
 }
 
 void

@@ -50,7 +50,7 @@ config_read_text(struct config_faults *f, const struct config_node *n, size_t ma
 	}
 	for (const char *at = n->text; *at != '\0'; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f) {
-			config_fault(f, n, "this text holds a line break or control character");
+			config_fault(f, n, "this text holds a line break or control character: over several lines, write it behind >-");
 			return false;
 		}
 	*out_text = n->text;
