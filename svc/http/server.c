@@ -563,7 +563,6 @@ daemon_start(struct http_server *server, const struct http_server_settings *sett
 	    settings->connections_max == 0 ? HTTP_CONNECTIONS_MAX : settings->connections_max,
 	    MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_s == 0 ? HTTP_IDLE_S : settings->idle_s,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_MAX_BYTES,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1,
 	    MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
 	    MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
