@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#define UID_NAME	"uid"	/* people log in by it: an entry without it is quarantined */
 #define MAC_WAIT_MS	5000
 #define MAC_BATCH_MAX	100	/* byte strings in one message: far below IPC_MESSAGE_MAX_BYTES */
 
@@ -77,13 +78,6 @@ mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_mac
 	return MU_OK;
 }
 
-/* The attribute that names an account anywhere is required of every entry: without it, quarantine. */
-static bool
-attribute_required(const struct settings *s, const char *name)
-{
-	return strcmp(name, "uid") == 0 && s->platform_count > 0;
-}
-
 static void
 source_fill(struct own *own, const struct process *p, const struct settings_source *s)
 {
@@ -91,7 +85,7 @@ source_fill(struct own *own, const struct process *p, const struct settings_sour
 
 	for (size_t i = 0; i < s->attribute_count; i++)
 		map[i] = (struct directory_map){ s->attributes[i].name, s->attributes[i].attribute,
-			attribute_required(p->settings, s->attributes[i].name) };
+			strcmp(s->attributes[i].name, UID_NAME) == 0 };
 	own->source = (struct directory_source){
 		.name = s->name, .uri = s->uri, .starttls = s->starttls,
 		.insecure_plain = s->insecure_plain != NULL, .ca = s->ca, .bind_dn = s->bind_dn,
@@ -141,7 +135,7 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	rules_init(&own->rules, p->settings, own->policy);
 	rules_holder_format(p->settings, &own->holder);
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
-		.uid_name = "uid", .rules = own->rules, .holder = own->holder.data,
+		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,
 		.has_clock = p->index == 0, .mac = mac, .mac_ctx = p };
 	own->in_loop = true;
 	own->cycle = cycle_open(&host);
