@@ -50,6 +50,7 @@ void json_each(const struct json_node *object, json_member_fn *fn, void *ctx);
 const char *json_node_text(const struct json_node *n);
 bool json_node_int(const struct json_node *n, int64_t *out_value);
 bool json_node_bool(const struct json_node *n, bool *out_value);
+bool json_node_double(const struct json_node *n, double *out_value);	/* JSON_KIND_DOUBLE alone */
 
 const char *json_find_text(const struct json_node *object, const char *name);
 bool json_find_int(const struct json_node *object, const char *name, int64_t *out_value);
