@@ -60,6 +60,8 @@ MU_CHECKED enum mu_rc store_queue_next_due(struct store *s, const char *platform
 
 /* The records of work. Commit create_begun on its own before the create is sent. */
 void store_queue_create_begun(struct store *s, const struct store_work *w, const char *holder, int64_t now_s);
+/* The name had been taken by somebody else in between: there is no account of ours. */
+void store_queue_create_undone(struct store *s, const struct store_work *w, const char *holder);
 void store_queue_owned(struct store *s, const struct store_work *w, const char *holder);
 
 /*
@@ -72,7 +74,7 @@ void store_queue_giving(struct store *s, const struct store_work *w, const char 
 
 /*
  * The platform is as w->want says: remembers what was seen, ends the lease, and clears urgency and
- * debt unless the wanted part moved meanwhile.
+ * debt unless the wanted part moved meanwhile. Where no account is left, none of ours is either.
  */
 void store_queue_settle(struct store *s, const struct store_work *w, const char *holder,
     const struct observed *seen, int64_t now_s);
