@@ -9,7 +9,7 @@
 #define ANY		(-1)
 #define ANSWER_MAX_BYTES HTTP_CLIENT_RESPONSE_MAX_BYTES
 
-/* The first row that fits. Rows for what is gone or there already stand with what makes sure of it. */
+/* The first row that fits; what none fits is worth another try. */
 static const struct refusal {
 	int status;
 	int64_t code;
@@ -107,7 +107,8 @@ ejabberd_refusal(int status, const char *body, size_t body_bytes, struct mu_err 
 			break;
 		}
 	}
-	(void)mu_fail(err, outcome_rc(outcome), "ejabberd: [%d] %.200s", status, text);
+	(void)mu_fail(err, outcome_rc(outcome), "[%d] code %lld%s%.200s", status, (long long)code,
+	    text[0] != '\0' ? ": " : "", strchr(text, '@') == NULL ? text : "(it names the account)");
 	return outcome;
 }
 
@@ -172,7 +173,7 @@ command_send(struct ejabberd_api *api, const char *command, const struct ejabber
 		    mu_buf_text(&reply.body), reply.body.size_bytes, err);
 
 		err->retry_after_ms = reply.retry_after_ms;
-		(void)mu_wrap(err, "%s", command);
+		(void)mu_wrap(err, "ejabberd %s", command);
 		return outcome;
 	}
 	if (answer_parse(mu_buf_text(&reply.body), reply.body.size_bytes, out_answer, err) != MU_OK)
