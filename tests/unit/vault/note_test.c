@@ -48,6 +48,7 @@ note_verify(const char *note, const char *verifier)
 	mu_buf_add(&named, key, key_bytes);
 	crypto_sha256(named.data, named.size_bytes, hash);
 	assert_memory_equal(want, hash, 4);
+	assert_int_equal(1, key[0]);	/* Ed25519 */
 	assert_int_equal(0, strncmp(line + 6, name, strlen(name)));
 	sig64 = line + 6 + strlen(name) + 1;
 	assert_int_equal(68, unbase64(sig64, strcspn(sig64, "\n"), sig));
@@ -90,6 +91,7 @@ static struct row {
 	{ "a larger tree",			"example.org/log\n13\n" ROOT_B "\n", MU_OK },
 	{ "the same tree once more",		"example.org/log\n12\n" ROOT_A "\n", MU_OK },
 	{ "a smaller tree",			"example.org/log\n11\n" ROOT_B "\n", MU_ECONFLICT },
+	{ "a smaller tree with the same root",	"example.org/log\n11\n" ROOT_A "\n", MU_ECONFLICT },
 	{ "as large with another root",		"example.org/log\n12\n" ROOT_B "\n", MU_ECONFLICT },
 	{ "another origin",			"example.net/log\n13\n" ROOT_B "\n", MU_ECONFLICT },
 	{ "nothing",				"", MU_EINPUT },

@@ -37,6 +37,7 @@ static struct row {
 	{ "five digits",				"87082", 59, 0, MU_EINPUT },
 	{ "no digits",					"", 59, 0, MU_EINPUT },
 	{ "a letter",					"28708a", 59, 0, MU_EINPUT },
+	{ "a letter behind the right code",		"287082x", 59, 0, MU_EINPUT },
 	{ "a blank",					" 87082", 59, 0, MU_EINPUT },
 };
 
