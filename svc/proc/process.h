@@ -29,7 +29,7 @@ bool process_kind_parse(const char *name, enum process_kind *out_kind);
 /* "keys", "adapter/xmpp", "token/1": as it stands in logs. */
 void process_label(enum process_kind kind, const char *instance, uint32_t index, struct mu_buf *b);
 
-#define PROCESS_PEERS_MAX 64
+#define PROCESS_PEERS_MAX 96		/* keys: all token processes, cycles, and four more */
 
 /* How a child ends when only the operator can help; the first start is then given up. */
 #define PROCESS_EXIT_CONFIG 78		/* sysexits.h EX_CONFIG */
