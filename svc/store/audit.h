@@ -12,7 +12,10 @@ void store_audit_write(struct store *s, const struct mu_uuid *record_id, int64_t
     const char *body);
 
 /* --- The tree (STORE_TREE): the audit process alone ----------------------------------------------- */
-/* Records without a leaf that are older than every transaction still running, in order of key; at most max. */
+/*
+ * Committed records without a leaf, in order of key; at most max. A transaction that commits late is
+ * numbered late, behind keys above its own: order of leaves is the order in which records were found.
+ */
 typedef void store_record_fn(void *ctx, const struct mu_uuid *record_id, const char *body, size_t body_bytes);
 MU_CHECKED enum mu_rc store_audit_unnumbered(struct store *s, size_t max, store_record_fn *each, void *ctx,
     struct mu_err *err);

@@ -36,7 +36,7 @@ MU_CHECKED enum mu_rc store_client_list(struct store *s, struct store_clients *o
 MU_CHECKED enum mu_rc store_client_find(struct store *s, const unsigned char fingerprint[FINGERPRINT_BYTES],
     struct store_client *out_client, struct mu_err *err);
 
-/* Inserts, or replaces the row of this client_id whose version is one less. Inside a transaction. */
+/* Version 1 inserts; a higher one replaces the row of this client_id whose version is one less. Inside a transaction. */
 void store_client_write(struct store *s, const struct store_client *c);
 
 #endif

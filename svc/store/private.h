@@ -1,10 +1,12 @@
 /*
  * store/private.h - the embedded store: a PostgreSQL of our own, on a Unix socket alone
  *
- * Lives in STATE_DIR: store/data (the cluster), store/lock, store.password (the superuser's, 0600,
- * the caller's), store.log. The supervisor is its direct parent, and reaps it; as root it gives the server to another
- * user, because PostgreSQL refuses root. Everybody logs in by SCRAM, also the superuser. The calls
- * block: initdb takes about a second, a start 50 ms, a start after a crash as long as recovery needs.
+ * Lives in STATE_DIR: store/data (the cluster), store.lock, store.password (the superuser's, 0600, the
+ * caller's), store.log (begun anew when it is large). The supervisor is its direct parent and reaps
+ * it; as root it gives the server to another user, because PostgreSQL refuses root, and then any
+ * user may reach the socket whom STATE_DIR lets through. Everybody logs in by SCRAM, also the
+ * superuser. The calls block: initdb takes about a second, a start 50 ms, after a crash as
+ * long as recovery needs.
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
@@ -19,11 +21,10 @@ struct store_private;
 
 struct store_private_config {
 	const char *state_dir;		/* exists */
-	const char *socket_dir;		/* where the socket stands; NULL: state_dir/store. Exists, children may enter it */
+	const char *socket_dir;		/* where the socket stands; NULL: state_dir/store. Exists, the server may write it */
 	const char *bin_dir;		/* PostgreSQL's programs; NULL: found */
 	uid_t uid;			/* the server's user and group; ours unless we are root */
 	gid_t gid;
-	unsigned int socket_mode;	/* 0700 when all processes have one uid, else 0777: SCRAM guards */
 };
 
 /*

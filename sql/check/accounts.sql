@@ -1,0 +1,15 @@
+-- accounts: power only for who may have it, and no account further than it was asked to be
+SELECT 'settled beyond its version' AS fault, account_id::text AS what FROM account WHERE settled_version > version
+UNION ALL
+SELECT 'enabled account of a person who is ' || p.state || CASE WHEN p.blocked THEN ', blocked' ELSE '' END,
+	a.account_id::text
+	FROM account a JOIN person p ON p.person_id = a.person_id
+	WHERE a.wanted_state = 'enabled' AND (p.state <> 'active' OR p.blocked)
+UNION ALL
+SELECT 'settled, but a removal is still owed', account_id::text
+	FROM account WHERE settled_version = version AND (urgent OR debt_since IS NOT NULL OR parked)
+UNION ALL
+SELECT 'owned, but a create was never begun', account_id::text
+	FROM account WHERE owned AND create_begun_at IS NULL AND observed_state = 'absent' AND observed_at IS NULL
+UNION ALL
+SELECT 'half a lease', account_id::text FROM account WHERE (lease_holder IS NULL) <> (lease_until IS NULL);
