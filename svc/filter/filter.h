@@ -29,7 +29,7 @@
 
 struct filter;
 
-/* May a filter here mention this attribute? Group membership is asked for as FACTS_GROUP_ATTR. */
+/* May a filter here mention this attribute? FACTS_GROUP_ATTR always may, and is not asked about. */
 typedef bool filter_attr_fn(void *ctx, const char *name);
 
 /*
