@@ -639,7 +639,8 @@ complete_check(struct directory *d)
 	if (d->complete)
 		return;
 	d->complete = true;
-	d->failure_count = 0;
+	if (!d->doomed)
+		d->failure_count = 0;
 	if (doubtful)
 		verdict_report(d, VERDICT_TRUNCATED, "part of what is listed cannot be told apart "
 		    "(entries without entryUUID, or references to other servers)");
@@ -665,12 +666,11 @@ slice_deliver(struct directory *d)
 		return false;
 	}
 	slice_drop(d);
-	if (d->doomed) {
+	if (!d->doomed || d->doom == VERDICT_NONE)
+		complete_check(d);
+	if (d->doomed)
 		lose(d, d->doom, mu_buf_text(&d->doom_text));
-		return false;
-	}
-	complete_check(d);
-	return true;
+	return !d->doomed;
 }
 
 /* --- Probing: does the source still show anybody to us? --------------------------------------------- */
@@ -1052,7 +1052,7 @@ text_missing(const char *text)
 static enum mu_rc
 source_check(const struct directory_source *source, struct mu_err *err)
 {
-	if (directory_link_check(source, err) != MU_OK)
+	if (directory_link_prepare(source, err) != MU_OK)
 		return err->rc;
 	if (text_missing(source->bind_dn) && strncasecmp(source->uri, "ldapi://", 8) != 0)
 		return mu_fail(err, MU_ECONFIG, "source %s: bind_dn is missing", source->name);

@@ -87,29 +87,45 @@ rdn_sort(LDAPRDN rdn)
 		}
 }
 
+/* libldap reads "#" with no hex behind it in the middle of a name, but not at its end. */
+static bool
+rdn_is_sound(LDAPRDN rdn)
+{
+	for (size_t i = 0; rdn[i] != NULL; i++)
+		if ((rdn[i]->la_flags & LDAP_AVA_BINARY) != 0 && rdn[i]->la_value.bv_len == 0)
+			return false;
+	return true;
+}
+
 bool
 directory_dn_normalise(const char *bytes, size_t bytes_count, struct mu_buf *b)
 {
-	struct berval in = { bytes_count, (char *)(uintptr_t)bytes }, out = { 0, NULL };
+	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;	/* libldap reads on to a NUL */
+	struct berval in, out = { 0, NULL };
 	size_t before = b->size_bytes;
 	LDAPDN dn = NULL;
-	bool good = false;
+	bool good = true;
 
 	if (dn_is_plain(bytes, bytes_count)) {
 		mu_buf_add(b, bytes, bytes_count);
 		mu_text_lower(b->data + before);
 		return true;
 	}
-	if (bytes_count == 0 || !mu_utf8_valid(bytes, bytes_count) ||
-	    ldap_bv2dn(&in, &dn, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS || dn == NULL)
+	if (bytes_count == 0 || !mu_utf8_valid(bytes, bytes_count))
 		return false;
-	for (size_t i = 0; dn[i] != NULL; i++)
+	mu_buf_add(&text, bytes, bytes_count);
+	in = (struct berval){ text.size_bytes, text.data };
+	if (ldap_bv2dn(&in, &dn, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS || dn == NULL)
+		return false;
+	for (size_t i = 0; dn[i] != NULL; i++) {
 		rdn_sort(dn[i]);
-	if (ldap_dn2bv(dn, &out, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && out.bv_len > 0 &&
-	    mu_utf8_valid(out.bv_val, out.bv_len)) {
+		good = good && rdn_is_sound(dn[i]);
+	}
+	good = good && ldap_dn2bv(dn, &out, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && out.bv_len > 0 &&
+	    mu_utf8_valid(out.bv_val, out.bv_len);
+	if (good) {
 		mu_buf_add(b, out.bv_val, out.bv_len);
 		mu_text_lower(b->data + before);
-		good = true;
 	}
 	ldap_memfree(out.bv_val);
 	ldap_dnfree(dn);

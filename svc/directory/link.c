@@ -11,6 +11,7 @@
 
 #define SYSTEM_CA		"/etc/ssl/certs/ca-certificates.crt"
 #define TLS_GNUTLS		"SECURE128:-VERS-ALL:+VERS-TLS1.3"
+#define TLS_CONTEXTS_MAX	(2 * SETTINGS_SOURCES_MAX)
 #define RECEIVE_BYTES		(256 * 1024)	/* so that slapd need not wait for a paced reader */
 #define KEEPALIVE_IDLE_S	30
 #define KEEPALIVE_PROBES	3
@@ -120,16 +121,20 @@ int_option_set(LDAP *ld, int option, int value)
 	return ldap_set_option(ld, option, &value);
 }
 
-static int
-tls_prepare(LDAP *ld, const struct directory_source *source)
+static const char *
+ca_file(const struct directory_source *source)
 {
-	const char *ca = text_given(source->ca) ? source->ca : SYSTEM_CA;
+	return text_given(source->ca) ? source->ca : SYSTEM_CA;
+}
+
+/* A new TLS context in ld, from the files. */
+static int
+tls_context_make(LDAP *ld, const char *ca)
+{
 	char *package = NULL;
 	int rc;
 
 	rc = ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca);
-	if (rc == LDAP_OPT_SUCCESS)
-		rc = int_option_set(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND);
 	if (rc == LDAP_OPT_SUCCESS)
 		rc = ldap_get_option(ld, LDAP_OPT_X_TLS_PACKAGE, &package);
 	/* GnuTLS takes PROTOCOL_MIN, says yes and ignores it; OpenSSL knows no priority strings. */
@@ -141,6 +146,62 @@ tls_prepare(LDAP *ld, const struct directory_source *source)
 		rc = int_option_set(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
 	ldap_memfree(package);
 	return rc;
+}
+
+/*
+ * The contexts of this process, one a CA file, made once: libldap leaks 8 KiB with each that it makes,
+ * and a process in its sandbox may no longer read the file.
+ */
+static struct {
+	char *ca;
+	void *context;
+} tls_contexts[TLS_CONTEXTS_MAX];
+
+static int
+tls_prepare(LDAP *ld, const struct directory_source *source)
+{
+	const char *ca = ca_file(source);
+	size_t at = 0;
+	int rc;
+
+	while (at < TLS_CONTEXTS_MAX && tls_contexts[at].ca != NULL &&
+	    strcmp(tls_contexts[at].ca, ca) != 0)
+		at++;
+	if (at == TLS_CONTEXTS_MAX)
+		return LDAP_OPT_ERROR;
+	rc = int_option_set(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND);
+	if (rc != LDAP_OPT_SUCCESS)
+		return rc;
+	if (tls_contexts[at].ca != NULL)
+		return ldap_set_option(ld, LDAP_OPT_X_TLS_CTX, tls_contexts[at].context);
+	rc = tls_context_make(ld, ca);
+	if (rc == LDAP_OPT_SUCCESS)
+		rc = ldap_get_option(ld, LDAP_OPT_X_TLS_CTX, &tls_contexts[at].context);
+	if (rc == LDAP_OPT_SUCCESS)
+		tls_contexts[at].ca = mu_strdup(ca);
+	return rc;
+}
+
+enum mu_rc
+directory_link_prepare(const struct directory_source *source, struct mu_err *err)
+{
+	LDAP *ld = NULL;
+	int rc;
+
+	if (directory_link_check(source, err) != MU_OK)
+		return err->rc;
+	if (!wants_tls(source))
+		return MU_OK;
+	(void)setenv("LDAPNOINIT", "1", 1);	/* read once, at libldap's first use */
+	rc = ldap_initialize(&ld, source->uri);
+	if (rc == LDAP_SUCCESS)
+		rc = tls_prepare(ld, source);
+	if (ld != NULL)
+		(void)ldap_unbind_ext(ld, NULL, NULL);
+	if (rc != LDAP_SUCCESS)
+		return mu_fail(err, MU_ECONFIG, "source %s: TLS cannot be set up with the CA file %s",
+		    source->name, ca_file(source));
+	return MU_OK;
 }
 
 static int
@@ -327,11 +388,7 @@ link_start(struct directory_link *link)
 		return;
 	}
 	if (wants_tls(source) && tls_prepare(link->ld, source) != LDAP_OPT_SUCCESS) {
-		MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
-
-		mu_buf_format(&text, "TLS: cannot be set up: check the CA file %s",
-		    text_given(source->ca) ? source->ca : SYSTEM_CA);
-		link_end(link, LINK_FAILED, mu_buf_text(&text));
+		link_end(link, LINK_FAILED, "TLS: cannot be set up: check the CA file");
 		return;
 	}
 	rc = source->starttls ? ldap_start_tls(link->ld, NULL, NULL, &link->msgid) :

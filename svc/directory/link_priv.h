@@ -36,6 +36,12 @@ typedef void directory_link_ready_fn(void *ctx);
 MU_CHECKED enum mu_rc directory_link_check(const struct directory_source *source, struct mu_err *err);
 
 /*
+ * The same, and reads the CA file, once for the life of the process: before its sandbox closes.
+ * Sources without TLS need none of it.
+ */
+MU_CHECKED enum mu_rc directory_link_prepare(const struct directory_source *source, struct mu_err *err);
+
+/*
  * Starts; done comes from the loop, never from here. dn "" binds by SASL EXTERNAL; password must
  * not be empty otherwise and is copied.
  */

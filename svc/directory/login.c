@@ -67,6 +67,12 @@ decide(struct mu_loop *loop, struct login *login, enum login_answer answer, cons
 	mu_timer_set(login->timer, 0);
 }
 
+enum mu_rc
+login_prepare(const struct directory_source *source, struct mu_err *err)
+{
+	return directory_link_prepare(source, err);
+}
+
 void
 login_ask(struct mu_loop *loop, const struct directory_source *source, const char *dn,
     const struct mu_secret *password, login_answer_fn *answer, void *ctx)

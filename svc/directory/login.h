@@ -22,6 +22,12 @@ enum login_answer {
 	LOGIN_UNKNOWN,		/* cannot say: not reachable, refused for another reason, too busy */
 };
 
+/*
+ * Reads what login_ask needs of the disk, once for the life of the process: before its sandbox closes.
+ * MU_ECONFIG  the address, transport or CA file cannot be right
+ */
+MU_CHECKED enum mu_rc login_prepare(const struct directory_source *source, struct mu_err *err);
+
 /* text says why it is not LOGIN_YES; for logs, never for who asked. */
 typedef void login_answer_fn(void *ctx, enum login_answer answer, const char *text);
 

@@ -108,11 +108,13 @@ login_open(struct process *p, struct mu_err *err)
 	struct login_process *own = mu_alloc_zero(1, sizeof(*own));
 	size_t count = p->settings->source_count;
 
-	(void)err;
-	own->sources = mu_alloc_zero(count + 1, sizeof(*own->sources));
-	for (size_t i = 0; i < count; i++)
-		directory_source_init(&own->sources[i], &p->settings->sources[i], NULL);
 	p->own = own;
+	own->sources = mu_alloc_zero(count + 1, sizeof(*own->sources));
+	for (size_t i = 0; i < count; i++) {
+		directory_source_init(&own->sources[i], &p->settings->sources[i], NULL);
+		if (login_prepare(&own->sources[i], err) != MU_OK)
+			return err->rc;
+	}
 	return MU_OK;
 }
 

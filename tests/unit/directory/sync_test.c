@@ -1,15 +1,6 @@
 /* RFC 4533 control values, DNs and settings: tables of sentences. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "model.h"
 
-#include <cmocka.h>
-
-#include "base/text.h"
-#include "directory/directory.h"
 #include "directory/sync_priv.h"
 
 #define UUID_HEX "00112233445566778899aabbccddeeff"
