@@ -239,6 +239,8 @@ keys_request(struct process *p, struct process_peer *from, struct ipc_message *m
 	struct mu_err err = MU_ERR_INIT;
 	struct keys *k = p->own;
 
+	if (k == NULL)		/* stopped in this very turn: the keys are gone */
+		return;
 	if (a == NULL || !a->fn(k, &m->body, &reply, &err)) {
 		ipc_refuse(from->channel, m->op);
 		return;

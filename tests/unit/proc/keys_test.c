@@ -1,0 +1,308 @@
+/* The process keys, asked over a real channel: it answers in order, refuses one by one, and ends who babbles. */
+#include "unit/vault/rig.h"
+
+#include "proc/process.h"
+
+#include <sys/socket.h>
+
+static const uint16_t all_ops[] = {
+	OP_MINT, OP_JWKS, OP_MAC, OP_SEAL_NEW, OP_UNSEAL, OP_RECEIPT_SIGN, OP_CHECKPOINT_SIGN, OP_SERVER_ISSUE,
+	OP_CLIENT_ISSUE, 0,
+};
+
+static struct {
+	struct rig rig;			/* its folder; the vault in it is the process's */
+	struct settings settings;
+	struct process process;
+	struct process_peer *peer;
+	struct ipc_channel *client;	/* our end */
+	bool ended;
+	enum mu_rc rc;			/* of the last answer */
+	struct mu_buf body;
+} t;
+
+static void
+on_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
+{
+	(void)ctx;
+	(void)ch;
+	process_keys.request(&t.process, t.peer, m);
+}
+
+/* As every process does when a channel ends: our end then sees that its peer has gone. */
+static void
+on_peer_end(void *ctx, struct ipc_channel *ch)
+{
+	(void)ctx;
+	ipc_close(ch);
+	t.peer->channel = NULL;
+	t.ended = true;
+}
+
+static void
+on_client_end(void *ctx, struct ipc_channel *ch)
+{
+	(void)ctx;
+	(void)ch;
+}
+
+static void
+on_answer(void *ctx, struct ipc_message *m, const struct mu_err *err)
+{
+	(void)ctx;
+	t.rc = m == NULL ? err->rc : MU_OK;
+	mu_buf_reset(&t.body);
+	if (m != NULL)
+		mu_buf_add(&t.body, m->body.at, (size_t)(m->body.end - m->body.at));
+	mu_loop_stop(t.process.loop, 0);
+}
+
+static enum mu_rc
+ask(uint16_t op, const struct mu_buf *body, struct ipc_reader *r)
+{
+	ipc_call(t.client, op, body, -1, on_answer, NULL);
+	(void)mu_loop_run(t.process.loop);
+	ipc_reader_init(r, &t.body);
+	return t.rc;
+}
+
+static int
+start(void **state)
+{
+	static const uint16_t none[] = { 0 };
+	struct mu_err err = MU_ERR_INIT;
+	int fds[2];
+
+	(void)state;
+	(void)memset(&t, 0, sizeof(t));
+	rig_start(&t.rig);
+	t.settings.state = t.rig.top;
+	t.process = (struct process){ .kind = PROCESS_KEYS, .loop = mu_loop_new(), .settings = &t.settings,
+		.listen_fd = -1, .peer_count = 1 };
+	assert_int_equal(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
+	assert_int_equal(MU_OK, process_keys.open(&t.process, &err));
+	t.peer = &t.process.peers[0];
+	t.peer->kind = PROCESS_TOKEN;
+	t.peer->channel = ipc_open(t.process.loop, fds[0], "token/0", all_ops, on_request, on_peer_end, NULL);
+	t.client = ipc_open(t.process.loop, fds[1], "keys", none, on_request, on_client_end, NULL);
+	/* The test reads what the process made: the same folder, a second time. */
+	assert_int_equal(MU_OK, rig_vault_open(&t.rig, &err));
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	ipc_close(t.client);
+	ipc_close(t.peer->channel);
+	process_keys.stop(&t.process);
+	mu_loop_free(t.process.loop);
+	mu_buf_clear(&t.body);
+	rig_end(&t.rig);
+	return 0;
+}
+
+static void
+mint_add(struct msg_mint *m, int groups)
+{
+	struct mint_one *one = &m->list[m->count++];
+	char name[40];
+
+	account_make(&one->account);
+	for (int i = 0; i < groups; i++) {
+		(void)snprintf(name, sizeof(name), "a-group-of-many-people-%d", i);
+		entitlements_add(&one->account.entitlements, ENTITLEMENT_GROUP, name, "");
+	}
+	account_mac(t.rig.vault, &one->account, one->mac);
+}
+
+static void
+mint_ask(struct msg_mint *m, struct msg_minted *out)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct ipc_reader r;
+
+	m->platform = strdup("xmpp");
+	m->ttl_s = 300;
+	msg_mint_encode(m, &body);
+	assert_int_equal(MU_OK, ask(OP_MINT, &body, &r));
+	assert_true(msg_minted_decode(&r, out));
+	assert_int_equal(m->count, out->count);
+	msg_mint_clear(m);
+}
+
+static void
+a_batch_is_answered_in_order_and_one_by_one(void **state)
+{
+	struct msg_mint m = { .count = 0 };
+	struct msg_minted out;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		mint_add(&m, 0);
+	m.list[1].mac[0] ^= 1;
+	mint_ask(&m, &out);
+	assert_int_equal(MU_OK, out.list[0].rc);
+	assert_int_equal(MU_EDENIED, out.list[1].rc);
+	assert_int_equal(MU_OK, out.list[2].rc);
+	assert_string_equal("", out.list[1].token);
+	assert_string_not_equal(out.list[0].token, out.list[2].token);
+	msg_minted_clear(&out);
+}
+
+static void
+what_does_not_fit_into_one_answer_is_to_be_asked_again(void **state)
+{
+	struct msg_mint m = { .count = 0 };
+	struct msg_minted out;
+	size_t good = 0, again = 0;
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		mint_add(&m, 150);
+	mint_ask(&m, &out);
+	for (size_t i = 0; i < out.count; i++) {
+		good += out.list[i].rc == MU_OK;
+		again += out.list[i].rc == MU_ERETRY;
+	}
+	assert_true(good > 0 && again > 0);
+	assert_int_equal(out.count, good + again);
+	msg_minted_clear(&out);
+}
+
+static void
+a_mac_is_the_vaults(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct msg_list m = { NULL, 0 }, out;
+	struct ipc_reader r;
+
+	(void)state;
+	msg_list_add(&m, "account:a", 9);
+	msg_list_add(&m, "account:b", 9);
+	msg_list_encode(&m, &body);
+	msg_list_clear(&m);
+	assert_int_equal(MU_OK, ask(OP_MAC, &body, &r));
+	assert_true(msg_list_decode(&r, &out));
+	assert_int_equal(2, out.count);
+	assert_int_equal(MAC_BYTES, out.list[0].size_bytes);
+	assert_true(vault_mac_verify(t.rig.vault, "account:a", 9, out.list[0].bytes));
+	assert_true(vault_mac_verify(t.rig.vault, "account:b", 9, out.list[1].bytes));
+	msg_list_clear(&out);
+}
+
+static void
+a_password_is_sealed_and_opened_for_its_credential_alone(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct msg_seal m = { .sealed = MU_SECRET_INIT };
+	const unsigned char *bytes;
+	struct ipc_reader r;
+	size_t size;
+
+	(void)state;
+	(void)memset(m.account_id.bytes, 1, 16);
+	(void)memset(m.credential_id.bytes, 2, 16);
+	msg_seal_encode(&m, &body);
+	assert_int_equal(MU_OK, ask(OP_SEAL_NEW, &body, &r));
+	bytes = ipc_get_bytes(&r, &size);
+	assert_true(ipc_get_end(&r));
+	mu_secret_set(&m.sealed, bytes, size);
+	mu_buf_reset(&body);
+	msg_seal_encode(&m, &body);
+	assert_int_equal(MU_OK, ask(OP_UNSEAL, &body, &r));
+	(void)ipc_get_bytes(&r, &size);
+	assert_true(ipc_get_end(&r));
+	assert_int_equal(26, size);
+	m.account_id.bytes[0] = 9;
+	mu_buf_reset(&body);
+	msg_seal_encode(&m, &body);
+	assert_int_equal(MU_EDENIED, ask(OP_UNSEAL, &body, &r));
+	assert_false(t.ended);		/* a refusal is an answer */
+	msg_seal_clear(&m);
+}
+
+static void
+a_listener_gets_key_chain_and_ca(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct msg_list m = { NULL, 0 }, out;
+	struct ipc_reader r;
+
+	(void)state;
+	msg_list_add(&m, "localhost", 9);
+	msg_list_encode(&m, &body);
+	msg_list_clear(&m);
+	assert_int_equal(MU_OK, ask(OP_SERVER_ISSUE, &body, &r));
+	assert_true(msg_list_decode(&r, &out));
+	assert_int_equal(3, out.count);
+	assert_non_null(strstr(mu_secret_text(&out.list[0]), "PRIVATE KEY"));
+	assert_non_null(strstr(mu_secret_text(&out.list[1]), "CERTIFICATE"));
+	assert_string_equal(vault_ca_pem(t.rig.vault), mu_secret_text(&out.list[2]));
+	msg_list_clear(&out);
+}
+
+static void
+a_checkpoint_comes_back_signed(void **state)
+{
+	static const char checkpoint[] = "muster/test\n3\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(mu_freep) char *note = NULL;
+	struct ipc_reader r;
+
+	(void)state;
+	ipc_put_text(&body, checkpoint);
+	assert_int_equal(MU_OK, ask(OP_CHECKPOINT_SIGN, &body, &r));
+	note = ipc_get_text(&r);
+	assert_int_equal(0, strncmp(note, checkpoint, strlen(checkpoint)));
+	assert_non_null(strstr(note, "\n\xe2\x80\x94 muster/test "));
+	mu_buf_reset(&body);
+	ipc_put_text(&body, "muster/test\n2\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n");
+	assert_int_equal(MU_ECONFLICT, ask(OP_CHECKPOINT_SIGN, &body, &r));
+}
+
+/* Each operation, with a payload that none of them has. */
+static struct babble {
+	const char *name;
+	uint16_t op;
+} babbles[] = {
+	{ "babble to be minted ends the channel",		OP_MINT },
+	{ "babble for a key set ends the channel",		OP_JWKS },
+	{ "babble for MACs ends the channel",			OP_MAC },
+	{ "babble for a fresh password ends the channel",	OP_SEAL_NEW },
+	{ "babble to be unsealed ends the channel",		OP_UNSEAL },
+	{ "babble as a receipt ends the channel",		OP_RECEIPT_SIGN },
+	{ "babble as a checkpoint ends the channel",		OP_CHECKPOINT_SIGN },
+	{ "babble as a listener's names ends the channel",	OP_SERVER_ISSUE },
+	{ "babble as a request for a certificate ends the channel", OP_CLIENT_ISSUE },
+};
+
+static void
+babble_row(void **state)
+{
+	const struct babble *b = *state;
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct ipc_reader r;
+
+	mu_buf_text_add(&body, "babble");
+	assert_int_equal(MU_ERETRY, ask(b->op, &body, &r));
+	assert_true(t.ended);
+}
+
+int
+main(void)
+{
+	struct CMUnitTest tests[6 + MU_COUNT(babbles)] = {
+		cmocka_unit_test_setup_teardown(a_batch_is_answered_in_order_and_one_by_one, start, end),
+		cmocka_unit_test_setup_teardown(what_does_not_fit_into_one_answer_is_to_be_asked_again, start, end),
+		cmocka_unit_test_setup_teardown(a_mac_is_the_vaults, start, end),
+		cmocka_unit_test_setup_teardown(a_password_is_sealed_and_opened_for_its_credential_alone, start, end),
+		cmocka_unit_test_setup_teardown(a_listener_gets_key_chain_and_ca, start, end),
+		cmocka_unit_test_setup_teardown(a_checkpoint_comes_back_signed, start, end),
+	};
+
+	for (size_t i = 0; i < MU_COUNT(babbles); i++)
+		tests[6 + i] = (struct CMUnitTest){ babbles[i].name, babble_row, start, end, &babbles[i] };
+	return cmocka_run_group_tests_name("keys", tests, NULL, NULL);
+}
