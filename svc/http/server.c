@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -188,17 +189,34 @@ names_header(const struct http_header *headers, const char *name)
 	return false;
 }
 
+struct content {		/* an answer's body: wiped, for it may be a credential */
+	size_t size_bytes;
+	char bytes[];
+};
+
+static void
+content_free(void *content)
+{
+	struct content *c = content;
+
+	explicit_bzero(c->bytes, c->size_bytes);
+	mu_free(c);
+}
+
 static struct MHD_Response *
 response_make(const char *content_type, const void *body, size_t body_bytes,
     const struct http_header *headers)
 {
-	void *bytes = NULL;
+	struct content *content = mu_alloc(sizeof(*content) + body_bytes);
 	struct MHD_Response *response;
 
-	(void)memcpy(&bytes, &body, sizeof(body));	/* copied, though its type says void * */
-	response = MHD_create_response_from_buffer(body_bytes, bytes, MHD_RESPMEM_MUST_COPY);
+	content->size_bytes = body_bytes;
+	if (body_bytes > 0)
+		(void)memcpy(content->bytes, body, body_bytes);
+	response = MHD_create_response_from_buffer_with_free_callback_cls(body_bytes, content->bytes,
+	    content_free, content);
 	if (response == NULL)
-		return NULL;
+		abort();		/* memory is out */
 	if (content_type != NULL)
 		(void)MHD_add_response_header(response, "Content-Type", content_type);
 	if (!names_header(headers, "Cache-Control"))
@@ -214,8 +232,7 @@ static void
 answer_set(struct http_request *req, int status, struct MHD_Response *response)
 {
 	if (req->response != NULL || req->mhd == NULL) {
-		if (response != NULL)
-			MHD_destroy_response(response);
+		MHD_destroy_response(response);
 		return;
 	}
 	req->status = status;

@@ -1,0 +1,36 @@
+/*
+ * api/console.h - the administrators' console: HTTP on a Unix socket, for root and our own user
+ *
+ *	GET /v1/status	200 application/json: processes, store, people, sources, platforms, audit
+ *	POST /v1/jobs	{"kind": "plan"}: runs the job in a process of its own and answers when it has
+ *			ended: {"job": "plan", "output": TEXT, "status": 0}; one at a time (409)
+ */
+#ifndef API_CONSOLE_H
+#define API_CONSOLE_H
+
+#include "base/loop.h"
+#include "ipc/ipc.h"
+#include "store/store.h"
+
+#define API_JOB_OUTPUT_MAX_BYTES	(32u << 20)
+#define API_JOB_MAX_MS			((int64_t)3600 * 1000)
+
+struct api_console_host {
+	struct mu_loop *loop;
+	struct store *store;		/* STORE_STATUS | STORE_AUDIT */
+	struct ipc_channel *(*supervisor)(void *ctx);	/* NULL while away */
+	bool (*job_is_up)(void *ctx);	/* is there a `work` process that we can hear? */
+	void *ctx;
+	int listen_fd;			/* owned from the call on */
+};
+
+struct api_console;
+
+MU_CHECKED enum mu_rc api_console_open(const struct api_console_host *host, struct api_console **out_api,
+    struct mu_err *err);
+void api_console_close(struct api_console *api);	/* NULL is fine */
+
+/* What `work` says: OP_JOB_OUTPUT or OP_JOB_END. false: malformed, end its channel. */
+bool api_console_job_take(struct api_console *api, struct ipc_message *m);
+
+#endif
