@@ -42,6 +42,14 @@ filter_read(struct reading *r, const struct config_node *n, struct filter **out)
 	return false;
 }
 
+/* Faults wrong keys; false only if n is no map, so that all else in it is read and faulted as well. */
+static bool
+map_read(struct reading *r, const struct config_node *n, const struct config_field *fields)
+{
+	return config_map_keys(r->faults, n, fields) ||
+	    (n != NULL && config_node_kind(n) == CONFIG_MAP);
+}
+
 /* A name as roles and levels have it; fresh, NULL (and a fault) when it is none. */
 static char *
 name_read(struct reading *r, const struct config_node *n)
@@ -91,7 +99,7 @@ give_read(struct reading *r, const struct config_node *n, struct policy_role *ro
 	struct policy_give *g;
 	int rank = 0;
 
-	if (!config_map_keys(r->faults, n, give_fields))
+	if (!map_read(r, n, give_fields))
 		return;
 	role->gives = mu_alloc_again(role->gives, role->give_count + 1, sizeof(*role->gives));
 	g = &role->gives[role->give_count++];
@@ -102,7 +110,7 @@ give_read(struct reading *r, const struct config_node *n, struct policy_role *ro
 	if (level != NULL && config_read_name(r->faults, level, levels, &rank) && g->rooms.count == 0)
 		config_fault(r->faults, level, "a level is held in rooms: name the rooms, or drop it");
 	g->level = mu_strdup(levels[rank].name);
-	if (!g->account && g->groups.count == 0 && g->rooms.count == 0)
+	if (config_map_find(n, "account") == NULL && g->groups.count == 0 && g->rooms.count == 0)
 		config_fault(r->faults, n, "this gives nothing: say account: true, groups or rooms");
 }
 
@@ -141,7 +149,7 @@ role_read(struct reading *r, const struct config_node *n)
 	struct policy_role *role;
 	const struct config_node *gives = config_map_find(n, "gives");
 
-	if (!config_map_keys(r->faults, n, role_fields))
+	if (!map_read(r, n, role_fields))
 		return;
 	p->roles = mu_alloc_again(p->roles, p->role_count + 1, sizeof(*p->roles));
 	role = &p->roles[p->role_count++];
@@ -194,7 +202,7 @@ identification_read(struct reading *r, const struct config_node *n)
 		struct policy_level level = { .name = NULL };
 		const char *evidence = "";
 
-		if (!config_map_keys(r->faults, at, level_fields))
+		if (!map_read(r, at, level_fields))
 			continue;
 		level.name = name_read(r, config_map_find(at, "level"));
 		if (level.name == NULL)
@@ -228,7 +236,7 @@ states_read(struct reading *r, const struct config_node *n)
 		{ "suspended", false }, { "starts", false }, { "ends", false }, { NULL, false },
 	};
 
-	if (!config_map_keys(r->faults, n, fields))
+	if (!map_read(r, n, fields))
 		return;
 	(void)filter_read(r, config_map_find(n, "suspended"), &r->policy->suspended);
 	mu_free(r->policy->starts);
@@ -257,8 +265,8 @@ brake_read(struct reading *r, const struct config_node *n)
 		const struct config_node *at = config_list_at(n, i);
 		const struct config_node *removals = config_map_find(at, "removals");
 
-		if (!config_map_keys(r->faults, at, rule_fields) ||
-		    !config_map_keys(r->faults, removals, removal_fields))
+		if (!map_read(r, at, rule_fields) ||
+		    !map_read(r, removals, removal_fields))
 			continue;
 		(void)config_read_name(r->faults, config_map_find(at, "per"), pers, &per);
 		(void)config_read_int(r->faults, config_map_find(removals, "at_least"), 0, 1000, "people",
@@ -284,13 +292,13 @@ gate_read(struct reading *r, const struct config_node *n)
 	struct policy_gate g = { .targets_over = -1 };
 	int code = 0;
 
-	if (!config_map_keys(r->faults, n, fields))
+	if (!map_read(r, n, fields))
 		return;
 	names_read(r, config_map_find(n, "actions"), &g.actions);
 	if (config_read_name(r->faults, config_map_find(n, "code"), codes, &code))
 		g.code = code == 1;
 	(void)config_read_int(r->faults, config_map_find(n, "approvals"), 0, 10, "approvals", &g.approvals);
-	if (when != NULL && config_map_keys(r->faults, when, when_fields))
+	if (when != NULL && map_read(r, when, when_fields))
 		(void)config_read_int(r->faults, config_map_find(when, "targets_over"), 0, 1000000, "people",
 		    &g.targets_over);
 	p->gates = mu_alloc_again(p->gates, p->gate_count + 1, sizeof(*p->gates));

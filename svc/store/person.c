@@ -17,6 +17,9 @@ static const struct store_sql lock_entries = { STORE_PERSON, "person_lock_entrie
 static const struct store_sql lock_ids = { STORE_PERSON, "person_lock_ids",
     "SELECT " PERSON_COLUMNS " FROM person WHERE person_id = ANY ($1::uuid[])"
     " ORDER BY person_id FOR UPDATE" };
+static const struct store_sql read_ids = { STORE_PERSON, "person_read_ids",
+    "SELECT " PERSON_COLUMNS " FROM person WHERE person_id = ANY ($1::uuid[])"
+    " ORDER BY person_id" };
 static const struct store_sql accounts_of = { STORE_PERSON, "person_accounts",
     "SELECT " ACCOUNT_COLUMNS("") ", settled_version FROM account WHERE person_id = ANY ($1::uuid[])"
     " ORDER BY person_id, platform" };
@@ -56,7 +59,7 @@ static const struct store_sql page = { STORE_PERSON, "person_page",
 static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
     "SELECT person_id FROM person WHERE source = $1 AND dn = ANY ($2::text[]) ORDER BY person_id" };
 
-const struct store_sql *const store_person_sql[] = { &lock_entries, &lock_ids, &accounts_of, &groups_of,
+const struct store_sql *const store_person_sql[] = { &lock_entries, &lock_ids, &read_ids, &accounts_of, &groups_of,
     &groups_of_dns, &hashes, &person_insert, &person_update, &entries, &count_present, &due, &next_due, &page, &ids_by_dn,
     NULL };
 
@@ -213,6 +216,16 @@ store_person_lock_ids(struct store *s, const struct mu_uuid *person_ids, size_t 
 
 	arg_uuids(&args, person_ids, count);
 	return people_lock(s, &lock_ids, &args, out_people, err);
+}
+
+enum mu_rc
+store_person_read_ids(struct store *s, const struct mu_uuid *person_ids, size_t count,
+    struct store_people *out_people, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_uuids(&args, person_ids, count);
+	return people_lock(s, &read_ids, &args, out_people, err);
 }
 
 enum mu_rc
