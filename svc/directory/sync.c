@@ -212,11 +212,44 @@ directory_sync_uuid_next(struct sync_info *info, struct mu_uuid *out_uuid)
 	return true;
 }
 
+/* One of slapd's change sequence numbers, in full: '0' stands for a digit, 'x' for a hex digit. */
+static bool
+csn_is_sound(const char *bytes, size_t bytes_count)
+{
+	static const char shape[] = "00000000000000.000000Z#xxxxxx#xxx#xxxxxx";
+
+	if (bytes_count != sizeof(shape) - 1)
+		return false;
+	for (size_t i = 0; i < bytes_count; i++) {
+		bool digit = bytes[i] >= '0' && bytes[i] <= '9', hex = bytes[i] >= 'a' && bytes[i] <= 'f';
+
+		if (shape[i] == '0' ? !digit : shape[i] == 'x' ? !digit && !hex : bytes[i] != shape[i])
+			return false;
+	}
+	return true;
+}
+
 bool
 directory_sync_cookie_usable(const void *bytes, size_t bytes_count)
 {
+	const char *at, *end;
+
 	if (bytes == NULL || bytes_count == 0 || bytes_count > DIRECTORY_COOKIE_MAX_BYTES)
 		return false;
-	return memmem(bytes, bytes_count, "csn=", 4) == NULL ||
-	    memmem(bytes, bytes_count, "rid=", 4) != NULL;
+	at = memmem(bytes, bytes_count, "csn=", 4);
+	if (at == NULL)
+		return true;
+	end = (const char *)bytes + bytes_count;
+	if (memmem(bytes, bytes_count, "rid=", 4) == NULL)
+		return false;
+	for (at += 4;; at++) {
+		const char *start = at;
+
+		while (at < end && *at != ';' && *at != ',')
+			at++;
+		if (!csn_is_sound(start, (size_t)(at - start)))
+			return false;
+		if (at == end || *at == ',')
+			return true;
+	}
 }

@@ -57,8 +57,9 @@ bool directory_sync_info_decode(const void *bytes, size_t bytes_count, struct sy
 bool directory_sync_uuid_next(struct sync_info *info, struct mu_uuid *out_uuid);
 
 /*
- * May this cookie be resumed from? Not an empty one, nor one of slapd's without "rid=": its answer
- * to that is a refresh that says nothing of who was deleted, and an empty cookie.
+ * May this cookie be resumed from? Not an empty one; and of slapd's (those with "csn=") none without
+ * "rid=" or with a malformed csn: slapd answers those with all that it has, says that it has named all
+ * deletions, and sends a cookie as if nothing was.
  */
 bool directory_sync_cookie_usable(const void *bytes, size_t bytes_count);
 

@@ -174,7 +174,11 @@ static struct cookie_row {
 	bool want;
 } cookie_rows[] = {
 	{ "cookie: slapd's own",	"rid=000,csn=20261121112000.000000Z#000000#000#000000", true },
-	{ "cookie: several servers",	"rid=000,sid=001,csn=a;b", true },
+	{ "cookie: several servers",	"rid=000,sid=001,csn=20261121112000.000000Z#000000#001#000000;"
+	    "20261121112000.000001Z#000000#00a#000000", true },
+	{ "cookie: a csn that is none",	"rid=000,csn=yesterday", false },
+	{ "cookie: a csn too many",	"rid=000,csn=20261121112000.000000Z#000000#000#000000;", false },
+	{ "cookie: a csn too short",	"rid=000,csn=20261121112000.000000Z#000000#000#00000", false },
 	{ "cookie: without rid is none", "csn=20261121112000.000000Z#000000#000#000000", false },
 	{ "cookie: 389 DS",		"host:389#cn=sync,dc=example:dc=example:(x=y)#12", true },
 	{ "cookie: empty is none",	"", false },
