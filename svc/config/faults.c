@@ -61,7 +61,7 @@ tame(const char *text)
 	return mu_strdup(mu_buf_text(&b));
 }
 
-static void
+static MU_PRINTF(5, 0) void
 fault_add(struct config_faults *f, const char *file, uint32_t line, uint32_t column, const char *fmt,
     va_list ap)
 {
