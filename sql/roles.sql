@@ -16,7 +16,7 @@ GRANT SELECT, INSERT, UPDATE ON source_search, source_verdict TO muster_cycle;
 GRANT SELECT, INSERT, UPDATE, DELETE ON quarantine TO muster_cycle;
 GRANT SELECT, INSERT, DELETE ON brake_effect, brake_hold TO muster_cycle;
 GRANT SELECT (account_id, person_id, platform, name, subject, wanted_state, roles, entitlements, version, mac,
-	settled_version, debt_since), INSERT,
+	settled_version, urgent, debt_since), INSERT,
 	UPDATE (name, wanted_state, roles, entitlements, version, mac, urgent, debt_since, next_attempt_at, attempts, parked)
 	ON account TO muster_cycle;
 GRANT SELECT (account_id), DELETE ON credential TO muster_cycle;

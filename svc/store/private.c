@@ -51,7 +51,7 @@ struct store_private {
 
 /* What the server is told, whatever stands in its files: small, durable, on its socket alone. */
 static const char *const settings[] = {
-	"listen_addresses=", "port=" PORT, "max_connections=64", "shared_buffers=64MB", "maintenance_work_mem=32MB",
+	"listen_addresses=", ("port=" PORT), "max_connections=64", "shared_buffers=64MB", "maintenance_work_mem=32MB",
 	"huge_pages=off", "jit=off", "max_parallel_workers_per_gather=0", "max_worker_processes=2",
 	"autovacuum_max_workers=2", "synchronous_commit=on", "fsync=on", "full_page_writes=on", "wal_level=minimal",
 	"max_wal_senders=0", "max_wal_size=1GB", "checkpoint_timeout=15min", "timezone=UTC", "log_timezone=UTC",
