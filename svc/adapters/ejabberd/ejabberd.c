@@ -18,7 +18,8 @@
 #define SESSION_WAIT_MS		1000
 
 #define ROOM_OPTIONS "[{\"name\":\"persistent\",\"value\":\"true\"}," \
-	"{\"name\":\"members_only\",\"value\":\"true\"}]"
+	"{\"name\":\"members_only\",\"value\":\"true\"}," \
+	"{\"name\":\"moderated\",\"value\":\"false\"}]"
 
 struct adapter {
 	struct ejabberd_api api;
@@ -207,6 +208,25 @@ affiliation(struct adapter *a, const char *room, const char *name, struct mu_buf
 		return ejabberd_odd("get_room_affiliation", err);
 	mu_buf_text_add(out_affiliation, strcmp(text, "outcast") == 0 ? "none" : text);
 	return ADAPTER_DONE;
+}
+
+/*
+ * In a moderated room ejabberd (23.01) keeps the role of who was thrown out and lets them in by it
+ * again, members-only or not. So a room that somebody leaves is moderated no longer.
+ */
+static enum adapter_outcome
+room_unmoderate(struct adapter *a, const char *room, struct mu_err *err)
+{
+	MU_AUTO(ejabberd_answer_clear) struct ejabberd_answer answer = EJABBERD_ANSWER_INIT;
+	enum adapter_outcome outcome = ejabberd_ask(&a->api, "get_room_options",
+	    ARGS(TEXT("name", room), TEXT("service", a->rooms_host)), &answer, err);
+
+	if (outcome != ADAPTER_DONE)
+		return outcome;
+	if (!mu_text_equal(json_find_text(answer.value, "moderated"), "true"))
+		return ADAPTER_DONE;
+	return change(a, "change_room_option", ARGS(TEXT("name", room), TEXT("option", "moderated"),
+	    TEXT("service", a->rooms_host), TEXT("value", "false")), err);
 }
 
 static enum adapter_outcome
@@ -479,7 +499,8 @@ ejabberd_leave(struct adapter *a, const struct step *s, struct receipt *out_rece
 	if (s->right.kind == ENTITLEMENT_GROUP)
 		return group_drop(a, s->right.name, s->name, err);
 	room = room_name(s->right.name);
-	return affiliate(a, room, s->name, "none", err);
+	outcome = room_unmoderate(a, room, err);
+	return outcome != ADAPTER_DONE ? outcome : affiliate(a, room, s->name, "none", err);
 }
 
 static enum adapter_outcome

@@ -18,7 +18,7 @@
 
 #include "base/text.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 10000
 
 /*
  * A script is words: STEP[/KIND/NAME[/LEVEL]]=OUTCOME[|OUTCOME]; see=STATE[,NAME[:LEVEL]...] is what GET shows when asked for all rights below;
