@@ -423,7 +423,7 @@ group_join(struct adapter *a, const struct step *s, struct mu_err *err)
 {
 	enum adapter_outcome outcome;
 	size_t count;
-	bool has;
+	bool has = false;
 
 	if (strcmp(s->right.name, DISABLED_GROUP) == 0)
 		return refuse(err, "that group is how accounts are closed");
