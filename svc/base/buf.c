@@ -102,6 +102,7 @@ void
 mu_buf_reserve(struct mu_buf *b, size_t more_bytes)
 {
 	size_t need = b->size_bytes + more_bytes + 1, room = b->room_bytes;
+	char *data;
 
 	if (need <= room)
 		return;
@@ -109,7 +110,14 @@ mu_buf_reserve(struct mu_buf *b, size_t more_bytes)
 		room = 64;
 	while (room < need)
 		room *= 2;
-	b->data = mu_alloc_again(b->data, room, 1);
+	/* Not realloc(3): it would leave a copy behind, out of mu_buf_wipe's reach. */
+	data = mu_alloc(room);
+	if (b->data != NULL) {
+		(void)memcpy(data, b->data, b->size_bytes);
+		explicit_bzero(b->data, b->room_bytes);
+		free(b->data);
+	}
+	b->data = data;
 	b->room_bytes = room;
 	b->data[b->size_bytes] = '\0';
 }

@@ -34,7 +34,7 @@ void
 mu_time_format(struct mu_buf *b, int64_t at_s)
 {
 	time_t t = (time_t)at_s;
-	struct tm tm;
+	struct tm tm = { 0 };
 
 	(void)gmtime_r(&t, &tm);
 	mu_buf_format(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
@@ -104,28 +104,44 @@ mu_time_parse(const char *text, int64_t *out_at_s)
 	return *at == '\0' && to_unix(&tm, sign * (hours * 60 + minutes), out_at_s);
 }
 
-/* RFC 4517 3.3.13: minutes and seconds may be left out; a fraction is cut off. */
+/* ".25" or ",25" of a unit at *at, in whole seconds; moves past it. 0 when there is none. */
+static bool
+fraction(const char **at, int unit_s, int *out_s)
+{
+	int64_t part = 0, whole = 1;
+	const char *s = *at;
+
+	*out_s = 0;
+	if (*s != '.' && *s != ',')
+		return true;
+	if (*++s < '0' || *s > '9')
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (whole < 1000000000) {
+			part = part * 10 + (*s - '0');
+			whole *= 10;
+		}
+	*out_s = (int)(part * unit_s / whole);
+	*at = s;
+	return true;
+}
+
+/* RFC 4517 3.3.13: seconds, or minutes and seconds, may be left out; the last may have a fraction. */
 bool
 mu_generalized_time_parse(const char *text, int64_t *out_at_s)
 {
 	const char *at = text;
 	struct tm tm = { 0 };
-	int sign = 0, hours = 0, minutes = 0;
+	int sign = 0, hours = 0, minutes = 0, unit_s = 3600, more_s;
 
 	if (!digits(&at, 4, 1970, 9999, &tm.tm_year) || !digits(&at, 2, 1, 12, &tm.tm_mon) ||
 	    !digits(&at, 2, 1, 31, &tm.tm_mday) || !digits(&at, 2, 0, 23, &tm.tm_hour))
 		return false;
-	if (*at >= '0' && *at <= '9' && !digits(&at, 2, 0, 59, &tm.tm_min))
-		return false;
-	if (*at >= '0' && *at <= '9' && !digits(&at, 2, 0, 59, &tm.tm_sec))
-		return false;
-	if (*at == '.' || *at == ',') {
-		size_t span = strspn(++at, "0123456789");
-
-		if (span == 0)
+	for (int i = 0; i < 2 && *at >= '0' && *at <= '9'; i++, unit_s /= 60)
+		if (!digits(&at, 2, 0, 59, i == 0 ? &tm.tm_min : &tm.tm_sec))
 			return false;
-		at += span;
-	}
+	if (!fraction(&at, unit_s, &more_s))
+		return false;
 	if (!skip(&at, 'Z')) {
 		sign = *at == '+' ? 1 : *at == '-' ? -1 : 0;
 		if (sign == 0)
@@ -136,5 +152,8 @@ mu_generalized_time_parse(const char *text, int64_t *out_at_s)
 		if (*at != '\0' && !digits(&at, 2, 0, 59, &minutes))
 			return false;
 	}
-	return *at == '\0' && to_unix(&tm, sign * (hours * 60 + minutes), out_at_s);
+	if (*at != '\0' || !to_unix(&tm, sign * (hours * 60 + minutes), out_at_s))
+		return false;
+	*out_at_s += more_s;
+	return true;
 }

@@ -20,6 +20,6 @@ int64_t mu_tick_ms(void);		/* CLOCK_BOOTTIME: for deadlines, never for records *
 
 void mu_time_format(struct mu_buf *b, int64_t at_s);		/* RFC 3339, UTC */
 bool mu_time_parse(const char *text, int64_t *out_at_s);	/* RFC 3339 with zone, whole seconds */
-bool mu_generalized_time_parse(const char *text, int64_t *out_at_s);
+bool mu_generalized_time_parse(const char *text, int64_t *out_at_s);	/* part of a second is cut off */
 
 #endif

@@ -1,11 +1,10 @@
 #include "model/attrs.h"
 
-#include "base/text.h"
-
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define ATTR_PARTS_MAX 100000	/* names and values together in one encoding */
+#define ATTR_VALUES_MAX		100000		/* of one attribute in one encoding */
+#define ATTR_PART_MAX_BYTES	(1 << 30)	/* one name or value */
 
 static void
 attr_clear(struct attr *one)
@@ -124,10 +123,28 @@ attrs_copy(struct attrs *out, const struct attrs *from)
 	*out = copy;
 }
 
+/* "N:"; by hand, for every person that is read goes through here. */
+static void
+number_encode(struct mu_buf *b, size_t number)
+{
+	char text[21];
+	size_t at = sizeof(text);
+
+	text[--at] = ':';
+	do {
+		text[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	mu_buf_add(b, text + at, sizeof(text) - at);
+}
+
 static void
 part_encode(struct mu_buf *b, const char *text)
 {
-	mu_buf_format(b, "%zu:%s", strlen(text), text);
+	size_t length = strlen(text);
+
+	number_encode(b, length);
+	mu_buf_add(b, text, length);
 }
 
 void
@@ -135,7 +152,7 @@ attrs_encode(const struct attrs *a, struct mu_buf *b)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		part_encode(b, a->list[i].name);
-		mu_buf_format(b, "%zu:", a->list[i].value_count);
+		number_encode(b, a->list[i].value_count);
 		for (size_t k = 0; k < a->list[i].value_count; k++)
 			part_encode(b, a->list[i].values[k]);
 	}
@@ -169,11 +186,30 @@ part_decode(const char **at)
 	size_t length;
 	char *part;
 
-	if (!number_decode(at, strlen(*at), &length) || length > strlen(*at))
+	if (!number_decode(at, ATTR_PART_MAX_BYTES, &length) || strnlen(*at, length) < length)
 		return NULL;
 	part = mu_strndup(*at, length);
 	*at += length;
 	return part;
+}
+
+/* Reads count values, each behind the one before, into the last attribute of a. */
+static bool
+values_decode(const char **at, size_t count, struct attrs *a, const char *name)
+{
+	const char *last = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		MU_AUTO(mu_freep) char *value = part_decode(at);
+		const struct attr *one;
+
+		if (value == NULL || (last != NULL && strcmp(last, value) >= 0))
+			return false;
+		attrs_add(a, name, value);
+		one = &a->list[a->count - 1];
+		last = one->values[one->value_count - 1];
+	}
+	return true;
 }
 
 bool
@@ -186,20 +222,13 @@ attrs_decode(const char *text, struct attrs *out_attrs)
 		MU_AUTO(mu_freep) char *name = part_decode(&at);
 		size_t count;
 
-		if (name == NULL || !number_decode(&at, ATTR_PARTS_MAX, &count) || count == 0 ||
-		    attrs_find(&a, name) != NULL)
-			goto bad;
-		for (size_t i = 0; i < count; i++) {
-			MU_AUTO(mu_freep) char *value = part_decode(&at);
-
-			if (value == NULL)
-				goto bad;
-			attrs_add(&a, name, value);
+		if (name == NULL || !number_decode(&at, ATTR_VALUES_MAX, &count) || count == 0 ||
+		    (a.count > 0 && strcasecmp(a.list[a.count - 1].name, name) >= 0) ||
+		    !values_decode(&at, count, &a, name)) {
+			attrs_clear(&a);
+			return false;
 		}
 	}
 	*out_attrs = a;
 	return true;
-bad:
-	attrs_clear(&a);
-	return false;
 }

@@ -19,7 +19,7 @@ parse(const char *text, size_t text_bytes, size_t max_bytes, bool must)
 	if (json_parse(text, text_bytes, max_bytes, "fuzz", &root, &err) == MU_OK)
 		return root;
 	/* The double 1e20 is written as a whole number, and read as one it is beyond 64 bits. */
-	if (err.rc != MU_EINPUT || root != NULL || (must && strstr(err.text, "too big integer") == NULL))
+	if (err.rc != MU_EINPUT || root != NULL || (must && strstr(err.text, "too big") == NULL))
 		abort();
 	return NULL;
 }
