@@ -16,7 +16,7 @@ struct directory_timing {
 	int64_t reread_min_ms;		/* pauses before a quarantined entry is read again */
 	int64_t reread_max_ms;
 	int64_t tick_ms;		/* how often all these are looked at */
-	int64_t pace_ms;		/* within a refresh: nap after each slice */
+	int64_t nap_us;			/* within a refresh: the nap when nothing is there; below a second */
 };
 
 extern const struct directory_timing directory_timing_usual;

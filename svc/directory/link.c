@@ -2,17 +2,15 @@
 
 #include "base/text.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #define SYSTEM_CA		"/etc/ssl/certs/ca-certificates.crt"
 #define TLS_GNUTLS		"SECURE128:-VERS-ALL:+VERS-TLS1.3"
 #define TLS_CONTEXTS_MAX	(2 * SETTINGS_SOURCES_MAX)
-#define RECEIVE_BYTES		(256 * 1024)	/* so that slapd need not wait for a paced reader */
+#define READ_BYTES		(64 * 1024)
 #define KEEPALIVE_IDLE_S	30
 #define KEEPALIVE_PROBES	3
 #define KEEPALIVE_INTERVAL_S	10
@@ -287,18 +285,18 @@ bind_send(struct directory_link *link)
 	link->stage = LINK_BINDING;
 }
 
-/* Large receive buffer, and one read(2) for many messages in the place of two for each. */
+/* One read(2) for many messages in the place of two for each. */
 static void
-reading_prepare(LDAP *ld, int fd)
+reading_prepare(LDAP *ld)
 {
-	int receive_bytes = RECEIVE_BYTES;
-	ber_len_t max_bytes = DIRECTORY_MESSAGE_MAX_BYTES;
+	ber_len_t max_bytes = DIRECTORY_MESSAGE_MAX_BYTES, read_bytes = READ_BYTES;
 	Sockbuf *sb = NULL;
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
 	if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL)
 		return;
 	(void)ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &max_bytes);
+	if (ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_APPLICATION, NULL) == 0)
+		(void)ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_READAHEAD, &read_bytes);
 }
 
 static void
@@ -311,7 +309,7 @@ bind_answer(struct directory_link *link, LDAPMessage *m)
 	if (rc != LDAP_SUCCESS) {
 		link_fail(link, "bind", rc, NULL);
 	} else if (result == LDAP_SUCCESS) {
-		reading_prepare(link->ld, socket_take(link->ld));
+		reading_prepare(link->ld);
 		link_end(link, LINK_BOUND, "");
 	} else {
 		MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
@@ -461,13 +459,6 @@ LDAP *
 directory_link_ldap(struct directory_link *link)
 {
 	return link->ld;
-}
-
-void
-directory_link_listen(struct directory_link *link, bool on)
-{
-	if (link->watch != NULL)
-		mu_watch_change(link->watch, on ? EPOLLIN : 0);
 }
 
 void

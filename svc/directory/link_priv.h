@@ -53,9 +53,6 @@ void directory_link_close(struct directory_link *link);	/* also from its callbac
 /* The handle, non-blocking, once bound. */
 LDAP *directory_link_ldap(struct directory_link *link);
 
-/* Stops or resumes ready: a paced reader looks by itself. */
-void directory_link_listen(struct directory_link *link, bool on);
-
 /* ldap_result said that the connection is gone, and may have closed it: no more ready, at once. */
 void directory_link_lost(struct directory_link *link);
 

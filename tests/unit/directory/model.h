@@ -74,7 +74,7 @@ struct model {
 static const struct directory_timing model_timing = {
 	.bind_ms = 5000, .again_min_ms = 20, .again_max_ms = 200, .silence_ms = 4000,
 	.heartbeat_ms = 300, .answer_ms = 700, .reread_min_ms = 100, .reread_max_ms = 400,
-	.tick_ms = 20, .pace_ms = 1,
+	.tick_ms = 20, .nap_us = 300,
 };
 
 static inline struct model_row *

@@ -349,8 +349,7 @@ slapd_killed_in_a_refresh_removes_nobody(void **state)
 	slapd_end(&x.slapd, SIGTERM);
 	many_ldif(&x.slapd, MANY, 4000);	/* 20 MB: more than the sockets hold */
 	slapd_start(&x.slapd);
-	/* 512 entries a nap: slapd is still sending when the first quarter has come */
-	slow.pace_ms = 30;
+	slow.nap_us = 30000;	/* slapd is still sending when the first quarter has come */
 	x.model->timing = &slow;
 	model_open(x.model, &x.source);
 	complete(&x, "first refresh");

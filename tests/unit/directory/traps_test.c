@@ -538,7 +538,7 @@ trap_is_sprung(struct model *m)
 static const struct directory_timing trap_timing = {
 	.bind_ms = 2000, .again_min_ms = 10, .again_max_ms = 40, .silence_ms = 300,
 	.heartbeat_ms = 150, .answer_ms = 300, .reread_min_ms = 60000, .reread_max_ms = 60000,
-	.tick_ms = 10, .pace_ms = 1,
+	.tick_ms = 10, .nap_us = 300,
 };
 
 static struct mu_secret password = { (unsigned char *)(uintptr_t)"secret", 6 };
