@@ -242,7 +242,7 @@ enum mu_rc
 json_get_text(const struct json_node *object, const char *name, size_t max_bytes, const char **out_text,
     struct mu_err *err)
 {
-	const struct json_node *n;
+	const struct json_node *n = NULL;
 
 	if (member_get(object, name, JSON_KIND_TEXT, &n, err) != MU_OK)
 		return err->rc;
@@ -256,7 +256,7 @@ enum mu_rc
 json_get_int(const struct json_node *object, const char *name, int64_t min, int64_t max,
     int64_t *out_value, struct mu_err *err)
 {
-	const struct json_node *n;
+	const struct json_node *n = NULL;
 	int64_t value = 0;
 
 	if (member_get(object, name, JSON_KIND_INT, &n, err) != MU_OK)
@@ -272,7 +272,7 @@ json_get_int(const struct json_node *object, const char *name, int64_t min, int6
 enum mu_rc
 json_get_bool(const struct json_node *object, const char *name, bool *out_value, struct mu_err *err)
 {
-	const struct json_node *n;
+	const struct json_node *n = NULL;
 
 	if (member_get(object, name, JSON_KIND_BOOL, &n, err) != MU_OK)
 		return err->rc;

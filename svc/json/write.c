@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define DOUBLE_DIGITS 17	/* enough to tell any two doubles apart */
+#define DOUBLE_DIGITS	17	/* enough to tell any two doubles apart */
+#define DIGITS_BYTES	24	/* room for any long long */
 
 /* --- Values ----------------------------------------------------------------------------------- */
 
@@ -102,11 +103,11 @@ text_add(struct mu_buf *b, const char *bytes, size_t bytes_count)
  * of the same length, where the doubles below lie closer than those above.
  */
 static void
-shortest(double value, char digits[DOUBLE_DIGITS + 1], int *out_exponent)
+shortest(double value, char digits[DIGITS_BYTES], int *out_exponent)
 {
 	for (int count = 1; count <= DOUBLE_DIGITS; count++) {
 		static const int nudges[] = { 0, 1, -1 };
-		char text[32];
+		char text[64];
 		long long whole = 0;
 		long exponent;
 
@@ -119,7 +120,7 @@ shortest(double value, char digits[DOUBLE_DIGITS + 1], int *out_exponent)
 			(void)snprintf(text, sizeof(text), "%llde%ld", whole + nudges[i], exponent - count + 1);
 			if (strtod(text, NULL) != value)
 				continue;
-			(void)snprintf(digits, DOUBLE_DIGITS + 1, "%lld", whole + nudges[i]);
+			(void)snprintf(digits, DIGITS_BYTES, "%lld", whole + nudges[i]);
 			*out_exponent = (int)exponent + (int)strlen(digits) - count;
 			return;
 		}
@@ -130,7 +131,7 @@ shortest(double value, char digits[DOUBLE_DIGITS + 1], int *out_exponent)
 static void
 double_add(struct mu_buf *b, double value)
 {
-	char digits[DOUBLE_DIGITS + 1] = "0";
+	char digits[DIGITS_BYTES] = "0";
 	int exponent = 0, count;
 
 	if (value < 0)
