@@ -71,7 +71,8 @@ config_url_fault(const char *text, bool plain)
 	size_t length;
 
 	if (!mu_text_starts(text, "https://") && !(plain && mu_text_starts(text, "http://")))
-		return mu_text_starts(text, "http://") ? "must begin with https://: what travels here is secret" :
+		return mu_text_starts(text, "http://") ? "must begin with https://: what travels "
+		    "here is secret" :
 		    plain ? "must begin with https:// or http://" : "must begin with https://";
 	rest += strlen("://");
 	length = strcspn(rest, "/?#");

@@ -50,7 +50,8 @@ config_read_text(struct config_faults *f, const struct config_node *n, size_t ma
 	}
 	for (const char *at = n->text; *at != '\0'; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f) {
-			config_fault(f, n, "this text holds a line break or control character: over several lines, write it behind >-");
+			config_fault(f, n, "this text holds a line break or control character: "
+			    "over several lines, write it behind >-");
 			return false;
 		}
 	*out_text = n->text;
@@ -80,7 +81,8 @@ config_read_int(struct config_faults *f, const struct config_node *n, int64_t mi
 		return false;
 	if (mu_int_parse(text, min, max, out_value))
 		return true;
-	config_fault(f, n, "'%s' must be a whole number from %lld to %lld%s%s", text, (long long)min,
+	config_fault(f, n, "'%s' must be a whole number from %lld to "
+	    "%lld%s%s", text, (long long)min,
 	    (long long)max, unit == NULL ? "" : " ", unit == NULL ? "" : unit);
 	return false;
 }
@@ -234,7 +236,8 @@ config_read_texts(struct config_faults *f, const struct config_node *n, size_t m
 		}
 		for (size_t k = 0; k < i; k++)
 			if (mu_text_equal(list[k], list[i])) {
-				config_fault(f, n->list[i], "'%s' stands in this list twice", list[i]);
+				config_fault(f, n->list[i], "'%s' stands in this list "
+				    "twice", list[i]);
 				good = false;
 				break;
 			}

@@ -27,7 +27,8 @@ text_read(struct config_faults *f, const struct config_node *n, const struct con
 	if (!config_read_text(f, n, key->max == 0 ? TEXT_BYTES : (size_t)key->max, out_text))
 		return false;
 	if (key->type == CONFIG_TEXT && strlen(*out_text) < (size_t)key->min) {
-		config_fault(f, n, "this text is too short: %lld bytes are the least", (long long)key->min);
+		config_fault(f, n, "this text is too short: %lld bytes are the "
+		    "least", (long long)key->min);
 		return false;
 	}
 	return true;
@@ -67,7 +68,8 @@ host_read(struct config_faults *f, const struct config_node *n, const struct con
 	if (!text_read(f, n, v->key, &text))
 		return false;
 	if (!config_host_valid(text)) {
-		config_fault(f, n, "%s: '%s' is not a domain name such as chat.example.org", v->key->name, text);
+		config_fault(f, n, "%s: '%s' is not a domain name such as "
+		    "chat.example.org", v->key->name, text);
 		return false;
 	}
 	*out = mu_strdup(text);

@@ -80,7 +80,8 @@ name_set(struct reading *r, const struct config_node *map, char **out)
 		return false;
 	if (spelled(*out, LOWER, LOWER DIGITS "-", SETTINGS_NAME_MAX_BYTES))
 		return true;
-	config_fault(r->f, n, "name: '%s' must be a lower-case word of at most %d letters, digits and '-'",
+	config_fault(r->f, n, "name: '%s' must be a lower-case word of at most %d letters, digits "
+	    "and '-'",
 	    *out, SETTINGS_NAME_MAX_BYTES);
 	return false;
 }
@@ -88,7 +89,8 @@ name_set(struct reading *r, const struct config_node *map, char **out)
 static void
 twice_fault(struct reading *r, const struct config_node *map, const char *name)
 {
-	config_fault(r->f, config_map_find(map, "name"), "name: '%s' is taken by an entry above", name);
+	config_fault(r->f, config_map_find(map, "name"), "name: '%s' is taken by an entry "
+	    "above", name);
 }
 
 /* A list of at most max_count maps under key; 0 if there is none. */
@@ -110,7 +112,8 @@ dn_check(struct reading *r, const struct config_node *map, const char *key, cons
 {
 	if (dn != NULL && strchr(dn, '=') == NULL)
 		config_fault(r->f, config_map_find(map, key),
-		    "%s: '%s' is not a distinguished name such as ou=people,dc=example,dc=org", key, dn);
+		    "%s: '%s' is not a distinguished name such as "
+		    "ou=people,dc=example,dc=org", key, dn);
 }
 
 /* Whether it is a filter only the directory can say; brackets that do not close we see ourselves. */
@@ -124,7 +127,8 @@ filter_check(struct reading *r, const struct config_node *map, const char *filte
 		open += *at == '(' ? 1 : *at == ')' ? -1 : 0;
 	if (at != NULL && (*at != '\0' || open != 0 || filter[0] != '('))
 		config_fault(r->f, config_map_find(map, "filter"),
-		    "filter: '%s' must stand in one pair of brackets, as in (objectClass=inetOrgPerson)", filter);
+		    "filter: '%s' must stand in one pair of brackets, as in "
+		    "(objectClass=inetOrgPerson)", filter);
 }
 
 static void
@@ -146,27 +150,34 @@ transport_check(struct reading *r, const struct config_node *map, const struct s
 	uint16_t port;
 
 	if (!plain && !tls && !mu_text_starts(s->uri, "ldapi://")) {
-		config_fault(r->f, n, "uri: '%s' must begin with ldaps://, ldap:// or ldapi://", s->uri);
+		config_fault(r->f, n, "uri: '%s' must begin with ldaps://, ldap:// or "
+		    "ldapi://", s->uri);
 		return;
 	}
 	if ((plain || tls) && !config_authority_parse(strstr(s->uri, "://") + 3, &host, &port))
-		config_fault(r->f, n, "uri: '%s' must be a host and perhaps a port, as in ldaps://ldap.example.org:636",
+		config_fault(r->f, n, "uri: '%s' must be a host and perhaps a port, as in "
+		    "ldaps://ldap.example.org:636",
 		    s->uri);
 	if (!plain && !tls && strchr(strstr(s->uri, "://") + 3, '/') != NULL)
-		config_fault(r->f, n, "uri: '%s' must spell the socket's path with %%2F for /, as in ldapi://%%2Frun%%2Fldapi",
+		config_fault(r->f, n, "uri: '%s' must spell the socket's path with %%2F for /, as "
+		    "in ldapi://%%2Frun%%2Fldapi",
 		    s->uri);
 	if (s->starttls && !plain)
 		config_fault(r->f, config_map_find(map, "starttls"),
-		    "starttls is for ldap:// alone: leave it out, this connection is protected without it");
+		    "starttls is for ldap:// alone: leave it out, this connection is protected "
+		    "without it");
 	if (s->insecure_plain != NULL && (!plain || s->starttls))
 		config_fault(r->f, config_map_find(map, "insecure_plain"),
-		    "insecure_plain is for ldap:// without starttls: leave it out, this connection is protected");
+		    "insecure_plain is for ldap:// without starttls: leave it out, this connection "
+		    "is protected");
 	if (plain && !s->starttls && config_map_find(map, "insecure_plain") == NULL)
-		config_fault(r->f, n, "uri: %s would send passwords and people in the clear: add starttls: true, or use ldaps://",
+		config_fault(r->f, n, "uri: %s would send passwords and people in the clear: add "
+		    "starttls: true, or use ldaps://",
 		    s->uri);
 	if (s->insecure_plain != NULL && strlen(s->insecure_plain) < REASON_MIN_BYTES)
 		config_fault(r->f, config_map_find(map, "insecure_plain"),
-		    "insecure_plain: give the reason why this directory cannot do TLS, in a sentence");
+		    "insecure_plain: give the reason why this directory cannot do TLS, in a "
+		    "sentence");
 }
 
 static void
@@ -183,7 +194,8 @@ bind_read(struct reading *r, const struct config_node *map, struct settings_sour
 	if (dn == NULL && file != NULL)
 		config_fault(r->f, file, "bind_password_file needs bind_dn: say who binds with it");
 	if (dn == NULL && file == NULL && s->uri != NULL && !mu_text_starts(s->uri, "ldapi://"))
-		config_fault(r->f, map, "add bind_dn and bind_password_file: without, only ldapi:// can know us");
+		config_fault(r->f, map, "add bind_dn and bind_password_file: without, only "
+		    "ldapi:// can know us");
 }
 
 static const struct settings_attribute *
@@ -201,12 +213,15 @@ attribute_name_check(struct reading *r, const struct config_node *key, const str
 	const char *name = config_scalar_text(key);
 
 	if (!spelled(name, LOWER, LOWER UPPER DIGITS, ATTRIBUTE_BYTES))
-		config_fault(r->f, key, "'%s' must begin with a lower-case letter and go on with letters and digits",
+		config_fault(r->f, key, "'%s' must begin with a lower-case letter and go on with "
+		    "letters and digits",
 		    name);
 	else if (mu_text_equal_fold(name, "group") || mu_text_equal_fold(name, "memberOf"))
-		config_fault(r->f, key, "'%s' is taken by groups, which muster reads itself: use another name", name);
+		config_fault(r->f, key, "'%s' is taken by groups, which muster reads itself: use "
+		    "another name", name);
 	else if (attribute_find(s, name) != NULL)
-		config_fault(r->f, key, "'%s' is mapped above: names differ by more than case", name);
+		config_fault(r->f, key, "'%s' is mapped above: names differ by more than "
+		    "case", name);
 }
 
 static void
@@ -406,7 +421,8 @@ client_read(struct reading *r, const struct config_node *map)
 				twice_fault(r, map, c->name);
 	if (text_set(r, map, "platform", PATH_BYTES, &c->platform) &&
 	    settings_platform_find(r->s, c->platform) == NULL)
-		config_fault(r->f, config_map_find(map, "platform"), "platform: there is no '%s' under platforms",
+		config_fault(r->f, config_map_find(map, "platform"), "platform: there is no '%s' "
+		    "under platforms",
 		    c->platform);
 	path_set(r, map, "csr", &c->csr);
 	r->s->client_count++;
@@ -441,10 +457,12 @@ listen_names_read(struct reading *r, const struct config_node *map, struct setti
 	if (!config_read_texts(r->f, n, SETTINGS_LISTEN_NAMES_MAX, PATH_BYTES, &names, &count))
 		return;
 	if (count == 0)
-		config_fault(r->f, n, "names: the certificate needs one at least, or leave names out");
+		config_fault(r->f, n, "names: the certificate needs one at least, or leave names "
+		    "out");
 	for (size_t i = 0; i < count; i++) {
 		if (!config_host_valid(names[i]) && !config_address_valid(names[i]))
-			config_fault(r->f, config_list_at(n, i), "names: '%s' is neither a domain name nor an address",
+			config_fault(r->f, config_list_at(n, i), "names: '%s' is neither a domain "
+			    "name nor an address",
 			    names[i]);
 		listen_name_add(l, names[i]);
 	}
@@ -456,7 +474,8 @@ listen_names_default(struct reading *r, const struct config_node *map, struct se
 	if (l->host == NULL)
 		return;
 	if (mu_text_equal(l->host, "0.0.0.0") || mu_text_equal(l->host, "::")) {
-		config_fault(r->f, map, "add names: [...]: by which names or addresses do clients reach %s?", l->host);
+		config_fault(r->f, map, "add names: [...]: by which names or addresses do clients "
+		    "reach %s?", l->host);
 		return;
 	}
 	if (mu_text_equal(l->host, "127.0.0.1") || mu_text_equal(l->host, "::1"))
@@ -473,7 +492,8 @@ listen_read(struct reading *r, const struct config_node *map, struct settings_li
 	if (config_read_text(r->f, n, URI_BYTES, &text)) {
 		if (!config_authority_parse(text, &l->host, &l->port) || l->port == 0 ||
 		    !config_address_valid(l->host))
-			config_fault(r->f, n, "listen: '%s' must be an address and a port, as in 127.0.0.1:8443 or \"[::]:8443\"",
+			config_fault(r->f, n, "listen: '%s' must be an address and a port, as in "
+			    "127.0.0.1:8443 or \"[::]:8443\"",
 			    text);
 	}
 	if (config_map_find(map, "names") != NULL)
@@ -512,7 +532,8 @@ claim_read(struct reading *r, const struct config_node *map)
 	(void)config_map_keys(r->f, map, fields);
 	listen_read(r, map, &r->s->claim);
 	if (claim->host != NULL && mu_text_equal(claim->host, token->host) && claim->port == token->port)
-		config_fault(r->f, config_map_find(map, "listen"), "listen: %s:%u is taken by token: use another port",
+		config_fault(r->f, config_map_find(map, "listen"), "listen: %s:%u is taken by "
+		    "token: use another port",
 		    claim->host, claim->port);
 }
 
@@ -530,7 +551,8 @@ store_read(struct reading *r, const struct config_node *n)
 		return;
 	if (config_node_kind(n) != CONFIG_MAP) {
 		if (!mu_text_equal(config_scalar_text(n), "embedded"))
-			config_fault(r->f, n, "store must be embedded, or {conninfo: \"...\", password_file: FILE}");
+			config_fault(r->f, n, "store must be embedded, or {conninfo: \"...\", "
+			    "password_file: FILE}");
 		return;
 	}
 	(void)config_map_keys(r->f, n, fields);
@@ -556,7 +578,8 @@ folders_read(struct reading *r, const struct config_node *root)
 		n = config_map_find(root, "state");
 	}
 	if (s->run != NULL && strlen(s->run) > SETTINGS_RUN_MAX_BYTES)
-		config_fault(r->f, n, "'%s' is too long for Unix sockets: set run: to a folder of at most %d bytes",
+		config_fault(r->f, n, "'%s' is too long for Unix sockets: set run: to a folder of "
+		    "at most %d bytes",
 		    s->run, SETTINGS_RUN_MAX_BYTES);
 }
 
@@ -566,7 +589,8 @@ users_read(struct reading *r, const struct config_node *root)
 	if (text_set(r, root, "users", PATH_BYTES, &r->s->users) &&
 	    !spelled(r->s->users, LOWER "_", LOWER DIGITS "_-", USERS_BYTES))
 		config_fault(r->f, config_map_find(root, "users"),
-		    "users: '%s' must be the lower-case beginning of system user names, as in muster-", r->s->users);
+		    "users: '%s' must be the lower-case beginning of system user names, as in "
+		    "muster-", r->s->users);
 	text_default(&r->s->users, "muster-");
 }
 

@@ -81,7 +81,8 @@ syntax_fault(struct builder *b)
 		    mu_buf_text(&text));
 		return;
 	}
-	mu_buf_text_add(&text, ": check the indentation, and quote text that has one of : # { } [ ] & * ! in it");
+	mu_buf_text_add(&text, ": check the indentation, and quote text that has one of : # { } [ "
+	    "] & * ! in it");
 	fault_at(b, &b->parser.problem_mark, "not YAML: ", mu_buf_text(&text));
 }
 
@@ -99,12 +100,14 @@ static bool
 key_check(struct builder *b, const struct config_node *map, const struct config_node *key)
 {
 	if (map->count / 2 >= MAP_KEYS_MAX) {
-		config_fault(b->faults, key, "a map may have %d keys at most: make it a list", MAP_KEYS_MAX);
+		config_fault(b->faults, key, "a map may have %d keys at most: make it a "
+		    "list", MAP_KEYS_MAX);
 		return false;
 	}
 	for (size_t i = 0; i + 1 < map->count; i += 2)
 		if (strcmp(map->list[i]->text, key->text) == 0) {
-			config_fault(b->faults, key, "'%s' stands here a second time: the first is in line %u",
+			config_fault(b->faults, key, "'%s' stands here a second time: the first is "
+			    "in line %u",
 			    key->text, map->list[i]->line);
 			break;
 		}
@@ -152,9 +155,11 @@ decoration_check(struct builder *b, const yaml_event_t *e, const yaml_char_t *an
     const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		fault_at(b, &e->start_mark, "anchors (&) are not read here: write the value out", "");
+		fault_at(b, &e->start_mark, "anchors (&) are not read here: write the value "
+		    "out", "");
 	if (tag != NULL)
-		fault_at(b, &e->start_mark, "tags (!) are not read here: quote the text if it begins with !", "");
+		fault_at(b, &e->start_mark, "tags (!) are not read here: quote the text if it "
+		    "begins with !", "");
 }
 
 static bool
@@ -188,7 +193,8 @@ alias_add(struct builder *b, const yaml_event_t *e)
 {
 	struct config_node *n;
 
-	fault_at(b, &e->start_mark, "aliases (*) are not read here: quote the text if it begins with *", "");
+	fault_at(b, &e->start_mark, "aliases (*) are not read here: quote the text if it begins "
+	    "with *", "");
 	n = node_add(b, CONFIG_SCALAR, &e->start_mark);
 	if (n == NULL)
 		return false;
@@ -270,7 +276,8 @@ config_doc_parse(const char *text, size_t text_bytes, const char *file_name,
 
 	doc->name = mu_strdup(file_name);
 	if (text_bytes > CONFIG_FILE_MAX_BYTES) {
-		config_fault_file(faults, file_name, "larger than %d bytes: split it", CONFIG_FILE_MAX_BYTES);
+		config_fault_file(faults, file_name, "larger than %d bytes: split "
+		    "it", CONFIG_FILE_MAX_BYTES);
 		return false;
 	}
 	if (!mu_utf8_valid(text, text_bytes)) {
@@ -278,7 +285,8 @@ config_doc_parse(const char *text, size_t text_bytes, const char *file_name,
 		return false;
 	}
 	if (text_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-		config_fault_file(faults, file_name, "begins with a byte order mark: save it without");
+		config_fault_file(faults, file_name, "begins with a byte order mark: save it "
+		    "without");
 		return false;
 	}
 	if (yaml_parser_initialize(&b.parser) == 0) {

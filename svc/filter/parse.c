@@ -113,7 +113,8 @@ value_parse(struct parser *p, char **out_value)
 			continue;
 		}
 		if (!mu_hex_parse(pair, &byte, 1))
-			return fail_at(p, p->at, "a '\\' is followed by two hex digits, itself it is written \\5c");
+			return fail_at(p, p->at, "a '\\' is followed by two hex digits, itself it "
+			    "is written \\5c");
 		if (byte == 0)
 			return fail_at(p, p->at, "no value holds a NUL (\\00)");
 		mu_buf_char_add(&value, (char)byte);
@@ -175,7 +176,8 @@ attr_parse(struct parser *p, size_t index)
 		return fail_at(p, p->at, "attribute options (;) are not known here");
 	p->f->nodes[index].group = mu_text_equal_fold(name, FACTS_GROUP_ATTR);
 	if (!p->f->nodes[index].group && p->allowed != NULL && !p->allowed(p->ctx, name))
-		return mu_fail(p->err, MU_EINPUT, "filter, byte %zu: unknown attribute '%.80s': filters ask for the "
+		return mu_fail(p->err, MU_EINPUT, "filter, byte %zu: unknown attribute '%.80s': "
+		    "filters ask for the "
 		    "names on the left of the attribute map, and for " FACTS_GROUP_ATTR,
 		    (size_t)(p->at - p->text) + 1, name);
 	p->at += length;
@@ -209,7 +211,8 @@ assertion_parse(struct parser *p)
 	p->f->nodes[index].value = value;
 	node_fold(&p->f->nodes[index]);
 	if (*p->at == '*')
-		return fail_at(p, p->at, "a '*' stands behind = alone; in a value it is written \\2a");
+		return fail_at(p, p->at, "a '*' stands behind = alone; in a value it is written "
+		    "\\2a");
 	return MU_OK;
 }
 
@@ -257,7 +260,8 @@ filter_parse_one(struct parser *p, size_t depth)
 	if (rc != MU_OK)
 		return rc;
 	if (*p->at != ')')
-		return fail_at(p, p->at, *p->at == '\0' ? "the filter ends here: a ')' is missing" : "expected ')'");
+		return fail_at(p, p->at, *p->at == '\0' ? "the filter ends here: a ')' is "
+		    "missing" : "expected ')'");
 	p->at++;
 	return MU_OK;
 }

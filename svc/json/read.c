@@ -263,7 +263,8 @@ json_get_int(const struct json_node *object, const char *name, int64_t min, int6
 		return err->rc;
 	(void)json_node_int(n, &value);
 	if (value < min || value > max)
-		return mu_fail(err, MU_EINPUT, "\"%s\" must be from %lld to %lld", name, (long long)min,
+		return mu_fail(err, MU_EINPUT, "\"%s\" must be from %lld to "
+		    "%lld", name, (long long)min,
 		    (long long)max);
 	*out_value = value;
 	return MU_OK;

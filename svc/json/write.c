@@ -420,7 +420,8 @@ node_add(const struct json_node *n, struct mu_buf *b, struct mu_err *err)
 	case JSON_KIND_INT:
 		(void)json_node_int(n, &whole);
 		if (whole < -JSON_INT_MAX || whole > JSON_INT_MAX)
-			return mu_fail(err, MU_EINPUT, "%lld is beyond the whole numbers of JSON", (long long)whole);
+			return mu_fail(err, MU_EINPUT, "%lld is beyond the whole numbers of "
+			    "JSON", (long long)whole);
 		int_add(b, whole);
 		return MU_OK;
 	case JSON_KIND_DOUBLE:
