@@ -93,7 +93,7 @@ mu_secret_read(const char *path, size_t max_bytes, struct mu_secret *out_secret,
 {
 	struct stat st;
 	enum mu_rc rc;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "cannot open %s", path);

@@ -56,6 +56,8 @@ date_read(const struct attrs *attrs, const char *name, int64_t *out_at_s, struct
 	if (value != NULL && !mu_generalized_time_parse(value, out_at_s))
 		return mu_fail(err, MU_EINPUT,
 		    "%s is \"%.40s\": need a GeneralizedTime with its zone, as 20270101080000Z", name, value);
+	if (value != NULL && *out_at_s == 0)
+		*out_at_s = 1;		/* 1970-01-01T00:00:00Z is a date; 0 is none */
 	return MU_OK;
 }
 
