@@ -410,19 +410,22 @@ job_overtake(struct worker *w)
 	next = job_take(w);
 	if (next == NULL)
 		return;
-	if (mu_uuid_equal(&next->work.want.account_id, &now->work.want.account_id)) {
+	if (!mu_uuid_equal(&next->work.want.account_id, &now->work.want.account_id)) {
+		w->held = now;
+		w->job = next;
+		if (!next->work.urgent)
+			job_end(next, WORK_RELEASED, "", "");
+	} else if (next->work.want.version == now->work.want.version) {
+		job_free(next);		/* our own lease: nothing has moved */
+	} else {
 		next->receipts = now->receipts;
 		next->receipt_count = now->receipt_count;
 		next->created = now->created;
 		now->receipts = NULL;
 		now->receipt_count = 0;
 		job_free(now);
-	} else {
-		w->held = now;
-		if (!next->work.urgent)
-			job_end(next, WORK_RELEASED, "", "");
+		w->job = next;
 	}
-	w->job = next;
 }
 
 void
