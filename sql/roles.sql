@@ -43,6 +43,7 @@ GRANT SELECT (client_id, name, platform, fingerprint, not_after, version, mac) O
 GRANT SELECT (account_id, person_id, platform, name, subject, wanted_state, roles, entitlements, version, mac)
 	ON account TO muster_token;
 GRANT SELECT, INSERT, UPDATE ON pull_count TO muster_token;
+GRANT SELECT (record_id) ON audit_record TO muster_token;	-- a record sent again stands once
 
 -- claim: finds the person, takes the credential once
 GRANT SELECT (person_id, source, dn, uid, state, blocked, identified) ON person TO muster_claim;

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "store/store_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,7 @@ on_timer(void *ctx)
 	}
 	l->state = LINK_CONNECTING;
 	l->conn = PQconnectStartParams(keys, values, 1);
+	store_quiet(l->conn);
 	mu_timer_set(l->timer, CONNECT_WAIT_MS);
 	if (PQstatus(l->conn) == CONNECTION_BAD)
 		break_lost(l);

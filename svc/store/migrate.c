@@ -116,6 +116,7 @@ store_migrate(const char *conninfo, int64_t *out_applied, struct mu_err *err)
 	const char *values[] = { "10", conninfo, "musterd migrate", NULL };
 	MU_AUTO(finish) PGconn *conn = PQconnectdbParams(keys, values, 1);
 
+	store_quiet(conn);
 	if (PQstatus(conn) != CONNECTION_OK)
 		return mu_fail(err, MU_ERETRY, "store: connecting to migrate: %.300s", PQerrorMessage(conn));
 	return migrate(conn, out_applied, err);

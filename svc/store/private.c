@@ -597,6 +597,7 @@ superuser_connect(const struct store_private *p, const char *dbname, PGconn **ou
 	if (dbname == NULL)
 		keys[2] = NULL;
 	conn = PQconnectdbParams(keys, values, 1);
+	store_quiet(conn);
 	if (PQstatus(conn) != CONNECTION_OK) {
 		(void)mu_fail(err, MU_ERETRY, "store: connecting as superuser: %.300s", PQerrorMessage(conn));
 		PQfinish(conn);

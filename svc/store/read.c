@@ -76,7 +76,7 @@ struct store_read {
 	struct record_list records, records_sent;
 	size_t writer_answers;			/* results still to come, the Sync's among them; 0: nothing in flight */
 	int64_t writer_sent_ms;
-	bool writer_faulty;
+	bool writer_faulty, writer_told;	/* told: said so once since a batch was taken */
 	bool pulls_due;				/* gathered long enough */
 };
 
@@ -355,8 +355,10 @@ batch_end(struct store_read *r)
 		return;
 	}
 	r->writer_ready = true;
-	if (r->pulls_sent.count + r->records_sent.count > 0)
+	if (r->pulls_sent.count + r->records_sent.count > 0) {
 		store_link_good(r->writer);
+		r->writer_told = false;
+	}
 	r->pulls_sent.count = 0;
 	records_clear(&r->records_sent);
 	if (r->pulls_due || r->records.count > 0)
@@ -381,7 +383,9 @@ writer_readable(void *ctx, PGconn *conn)
 			struct mu_err err = MU_ERR_INIT;
 
 			(void)store_fail(&err, result, "recording");
-			mu_log_err(&err, "store.record", NULL);
+			if (!r->writer_told)
+				mu_log_err(&err, "store.record", NULL);
+			r->writer_told = true;
 			r->writer_faulty = true;
 		}
 		PQclear(result);

@@ -76,6 +76,19 @@ store_fail(struct mu_err *err, const PGresult *result, const char *place)
 	    rc == MU_ECONFIG ? ": run musterd migrate, or mend the grants of this role" : "");
 }
 
+static void
+notice_drop(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)text;
+}
+
+void
+store_quiet(PGconn *conn)
+{
+	(void)PQsetNoticeProcessor(conn, notice_drop, NULL);
+}
+
 void
 store_rows_clear(PGresult **rows)
 {
@@ -271,6 +284,7 @@ connect_now(struct store *s, struct mu_err *err)
 	s->fault = (struct mu_err)MU_ERR_INIT;
 	s->queue_count = 0;
 	s->conn = PQconnectdbParams(keys, values, 1);
+	store_quiet(s->conn);
 	if (PQstatus(s->conn) != CONNECTION_OK) {
 		drop_lost(s);
 		*err = s->fault;

@@ -68,6 +68,9 @@ MU_CHECKED enum mu_rc store_ask(struct store *s, const struct store_sql *sql, co
     PGresult **out_rows, struct mu_err *err);
 void store_rows_clear(PGresult **rows);
 
+/* libpq's notices go nowhere: they are on standard error otherwise, between log lines. */
+void store_quiet(PGconn *conn);
+
 /* Sets err from what PostgreSQL said; its primary message alone, which holds no values of ours. */
 enum mu_rc store_fail(struct mu_err *err, const PGresult *result, const char *place);
 

@@ -970,7 +970,7 @@ server_dies_in_transaction(void **state)
 	MUST(store_person_lock_ids(s, &p.person_id, 1, &people, &err));	/* so it is there, for us */
 	assert_int_equal(1, people.count);
 	store_people_clear(&people);
-	assert_int_equal(0, kill(-pid, SIGKILL));	/* with all its children: a power cut */
+	assert_int_equal(0, kill(pid, SIGKILL));	/* its children go with it */
 	assert_int_equal(pid, waitpid(pid, NULL, 0));
 	store_private_ended(rig.server);
 	store_person_write(s, &p);
