@@ -25,7 +25,7 @@
 struct connection {			/* from accept to close, or to its last request's end */
 	struct http_peer peer;
 	size_t holders_count;
-	bool was_looked_at;
+	bool was_looked_at, has_spoken;
 };
 
 /*
@@ -61,6 +61,7 @@ struct http_server {
 	char *client_ca_pem;
 	void *ctx;
 	int64_t hold_ms;
+	unsigned idle_s;
 	bool is_tls;
 };
 
@@ -77,6 +78,7 @@ static void
 on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
     enum MHD_ConnectionNotificationCode code)
 {
+	struct http_server *server = ctx;
 	struct connection *connection = *slot;
 	struct http_peer *peer;
 	const union MHD_ConnectionInfo *info;
@@ -84,7 +86,6 @@ on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
 	struct ucred owner;
 	socklen_t size = sizeof(address), owner_size = sizeof(owner);
 
-	(void)ctx;
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		*slot = NULL;
 		connection_drop(connection);
@@ -93,6 +94,8 @@ on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
 	connection = mu_alloc_zero(1, sizeof(*connection));
 	connection->holders_count = 1;
 	*slot = connection;
+	if (server->idle_s > HTTP_FIRST_S)
+		(void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_FIRST_S);
 	peer = &connection->peer;
 	peer->uid = (uid_t)-1;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -440,6 +443,11 @@ on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *m
 			return MHD_NO;
 		req->connection = info->socket_context;
 		req->connection->holders_count++;
+		if (!req->connection->has_spoken) {
+			req->connection->has_spoken = true;
+			(void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+			    req->server->idle_s);
+		}
 		head_read(req, method, version);
 		return req->is_to_close ? answer_queue(req) : MHD_YES;
 	}
@@ -578,12 +586,12 @@ daemon_start(struct http_server *server, const struct http_server_settings *sett
 	    MHD_OPTION_LISTEN_SOCKET, settings->listen_fd,
 	    MHD_OPTION_CONNECTION_LIMIT,
 	    settings->connections_max == 0 ? HTTP_CONNECTIONS_MAX : settings->connections_max,
-	    MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_s == 0 ? HTTP_IDLE_S : settings->idle_s,
+	    MHD_OPTION_CONNECTION_TIMEOUT, server->idle_s,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_MAX_BYTES,
 	    MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
 	    MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
 	    MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
@@ -605,6 +613,7 @@ http_server_open(struct mu_loop *loop, const struct http_server_settings *settin
 	server->route_count = settings->route_count;
 	server->ctx = settings->ctx;
 	server->hold_ms = settings->hold_ms == 0 ? HTTP_HOLD_MS : settings->hold_ms;
+	server->idle_s = settings->idle_s == 0 ? HTTP_IDLE_S : settings->idle_s;
 	server->is_tls = settings->cert_pem != NULL;
 	server->client_ca_pem = mu_strdup(settings->client_ca_pem);
 	server->daemon = daemon_start(server, settings);

@@ -28,7 +28,8 @@
 #define HTTP_BODY_MAX_BYTES	65536
 #define HTTP_HEADERS_MAX_BYTES	16384	/* request line, headers and answer's headers together */
 #define HTTP_CONNECTIONS_MAX	1024
-#define HTTP_IDLE_S		30
+#define HTTP_IDLE_S		30	/* between requests, and within one */
+#define HTTP_FIRST_S		10	/* from the connection to the head of its first request */
 #define HTTP_HOLD_MS		15000
 #define HTTP_PEER_NAME_BYTES	129
 #define HTTP_PEER_ADDRESS_BYTES	46
