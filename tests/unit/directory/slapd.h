@@ -10,6 +10,7 @@
 #include <ldap.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -164,6 +165,7 @@ slapd_start(struct slapd *s)
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a failed test cleans nothing up */
 		if (freopen(log, "a", stderr) == NULL || freopen(log, "a", stdout) == NULL)
 			_exit(126);
 		execl("/usr/sbin/slapd", "slapd", "-d", "0", "-f", conf, "-h", urls, (char *)NULL);
