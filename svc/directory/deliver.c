@@ -336,10 +336,9 @@ reread_handle(struct directory *d, struct item *item, struct mu_err *err)
 		} else if (directory_entry_decode(d->source, r->search, d->ld, item->m, &d->scratch,
 		    &entry)) {
 			entry.entry_uuid = r->entry_uuid;
-			item->search = r->search;
-			reread_drop(d, r);
+			r->mended = true;
 			d->reported = true;
-			return d->events->entry(d->ctx, item->search, &entry, err);
+			return d->events->entry(d->ctx, r->search, &entry, err);
 		}
 		break;
 	}
@@ -398,6 +397,9 @@ slice_close(struct directory *d, struct mu_err *err)
 		mu_buf_add(&s->kept, s->next.data, s->next.size_bytes);
 		s->has_next = false;
 	}
+	for (size_t i = d->reread_count; i-- > 0;)
+		if (d->rereads[i].mended)
+			reread_drop(d, &d->rereads[i]);
 	return MU_OK;
 }
 

@@ -86,8 +86,10 @@ directory_lose(struct directory *d, enum verdict verdict, const char *text)
 		d->searches[i].msgid = 0;
 		d->searches[i].probe_msgid = 0;
 	}
-	for (size_t i = 0; i < d->reread_count; i++)
+	for (size_t i = 0; i < d->reread_count; i++) {
 		d->rereads[i].msgid = 0;
+		d->rereads[i].mended = false;
+	}
 	for (unsigned int i = 0; i < d->failure_count && pause_ms < d->timing->again_max_ms; i++)
 		pause_ms *= 2;
 	if (pause_ms > d->timing->again_max_ms)

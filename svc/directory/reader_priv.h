@@ -57,6 +57,7 @@ struct reread {
 	struct mu_uuid entry_uuid;
 	int64_t due_ms, pause_ms;
 	int msgid;			/* 0: not asked */
+	bool mended;			/* in this slice: forgotten once that is taken */
 };
 
 struct directory {

@@ -65,6 +65,7 @@ struct model {
 	enum verdict verdict;
 	char text[400];
 	size_t refuse_slices;		/* so many slice_ends are answered with an error */
+	bool refuse_next_entry;
 	bool refuse_empty_groups;
 	bool (*until)(struct model *m);
 	int64_t deadline_ms;
@@ -125,7 +126,11 @@ model_entry(void *ctx, enum directory_search search, const struct directory_entr
 	struct model_row *row = model_find(s, &entry->entry_uuid);
 	struct mu_buf text = MU_BUF_INIT;
 
-	(void)err;
+	if (m->refuse_next_entry) {
+		m->refuse_next_entry = false;
+		m->in_slice = false;
+		return mu_fail(err, MU_ERETRY, "the store is away");
+	}
 	m->in_slice = true;
 	m->slice_entries++;
 	s->entry_count++;

@@ -288,7 +288,18 @@ person_rename(struct slapd *s, const char *dn, const char *rdn, const char *pare
 	must(s, ldap_rename_s(s->admin, dn, rdn, parent, 1, NULL, NULL), "rename");
 }
 
-/* Changes the access rules of the running server. */
+/* Adds an access rule to the running server. */
+static inline void
+rules_add(struct slapd *s, const char *rule)
+{
+	LDAP *ld = slapd_bind(s, "cn=config");
+
+	assert_non_null(ld);
+	attribute_set_on(s, ld, "olcDatabase={1}mdb,cn=config", "olcAccess", rule, LDAP_MOD_ADD);
+	(void)ldap_unbind_ext(ld, NULL, NULL);
+}
+
+/* Puts one in the place of all. */
 static inline void
 rules_set(struct slapd *s, const char *rule)
 {
@@ -296,8 +307,8 @@ rules_set(struct slapd *s, const char *rule)
 
 	assert_non_null(ld);
 	attribute_set_on(s, ld, "olcDatabase={1}mdb,cn=config", "olcAccess", NULL, LDAP_MOD_DELETE);
-	attribute_set_on(s, ld, "olcDatabase={1}mdb,cn=config", "olcAccess", rule, LDAP_MOD_ADD);
 	(void)ldap_unbind_ext(ld, NULL, NULL);
+	rules_add(s, rule);
 }
 
 #endif
