@@ -11,7 +11,8 @@
 
 struct audit_log {
 	struct audit_host host;
-	struct audit_tree tree;
+	struct audit_tree tree;		/* of the leaves that are committed */
+	int64_t checkpointed;		/* the size that the newest checkpoint counts */
 };
 
 struct leaves {
@@ -33,18 +34,17 @@ tree_read(struct audit_log *log, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf note = MU_BUF_INIT;
 	struct leaves l = { &log->tree, false };
-	int64_t counted;
 
 	if (store_begin(log->host.store, err) != MU_OK)
 		return err->rc;
 	if (store_leaf_each(log->host.store, leaf_each, &l, err) != MU_OK ||
-	    store_checkpoint_last(log->host.store, &counted, &note, err) != MU_OK)
+	    store_checkpoint_last(log->host.store, &log->checkpointed, &note, err) != MU_OK)
 		return err->rc;
 	store_rollback(log->host.store);
-	if (l.gap || log->tree.size < counted)
+	if (l.gap || log->tree.size < log->checkpointed)
 		return mu_fail(err, MU_EBROKEN,
 		    "audit leaves have been cut: %lld are left of %lld; restore the store",
-		    (long long)log->tree.size, (long long)counted);
+		    (long long)log->tree.size, (long long)log->checkpointed);
 	return MU_OK;
 }
 
@@ -86,20 +86,26 @@ record_each(void *ctx, const struct mu_uuid *record_id, const char *body, size_t
 	b->count++;
 }
 
+/* Begins a transaction that only the lease's holder gets. */
 static enum mu_rc
-batch_number(struct audit_log *log, struct batch *b, int64_t now_s, struct mu_err *err)
+begin(struct audit_log *log, struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf note = MU_BUF_INIT;
 	int64_t fence;
 	enum mu_rc rc;
 
-	if (store_begin(b->store, err) != MU_OK)
+	if (store_begin(log->host.store, err) != MU_OK)
 		return err->rc;
-	rc = store_lease_take(b->store, "audit", log->host.holder, LEASE_S, &fence, err);
+	rc = store_lease_take(log->host.store, "audit", log->host.holder, LEASE_S, &fence, err);
 	if (rc == MU_EDENIED)
-		return mu_fail(err, MU_ERETRY, "another host numbers the audit records");
-	if (rc != MU_OK || store_audit_unnumbered(b->store, BATCH_MAX, record_each, b, err) != MU_OK)
+		rc = mu_fail(err, MU_ERETRY, "another host numbers the audit records");
+	return rc;
+}
+
+static enum mu_rc
+batch_number(struct audit_log *log, struct batch *b, struct mu_err *err)
+{
+	if (begin(log, err) != MU_OK ||
+	    store_audit_unnumbered(b->store, BATCH_MAX, record_each, b, err) != MU_OK)
 		return err->rc;
 	if (b->count == 0) {
 		store_rollback(b->store);
@@ -109,11 +115,27 @@ batch_number(struct audit_log *log, struct batch *b, int64_t now_s, struct mu_er
 		store_leaf_write(b->store, b->tree->size, &b->list[i].record_id, b->list[i].hash);
 		audit_tree_add(b->tree, b->list[i].hash);
 	}
-	audit_checkpoint_format(b->tree, log->host.origin, &body);
-	if (log->host.sign(log->host.sign_ctx, body.data, &note, err) != MU_OK)
-		return err->rc;
-	store_checkpoint_write(b->store, b->tree->size, note.data, now_s);
 	return store_commit(b->store, err);
+}
+
+/*
+ * Only what is committed is signed: keys refuses a second tree of the same size, so a checkpoint of
+ * leaves that were rolled back would stand in the way of the true one.
+ */
+static enum mu_rc
+checkpoint(struct audit_log *log, int64_t now_s, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf note = MU_BUF_INIT;
+
+	audit_checkpoint_format(&log->tree, log->host.origin, &body);
+	if (log->host.sign(log->host.sign_ctx, body.data, &note, err) != MU_OK || begin(log, err) != MU_OK)
+		return err->rc;
+	store_checkpoint_write(log->host.store, log->tree.size, note.data, now_s);
+	if (store_commit(log->host.store, err) != MU_OK)
+		return err->rc;
+	log->checkpointed = log->tree.size;
+	return MU_OK;
 }
 
 enum mu_rc
@@ -124,13 +146,17 @@ audit_log_grow(struct audit_log *log, int64_t now_s, size_t *out_count, struct m
 	enum mu_rc rc;
 
 	b.list = mu_alloc_zero(BATCH_MAX, sizeof(*b.list));
-	rc = batch_number(log, &b, now_s, err);
+	rc = batch_number(log, &b, err);
 	mu_free(b.list);
+	if (rc == MU_OK) {
+		log->tree = grown;
+		if (log->tree.size > log->checkpointed)
+			rc = checkpoint(log, now_s, err);
+	}
 	if (rc != MU_OK) {
 		store_rollback(log->host.store);
 		return rc;
 	}
-	log->tree = grown;
 	*out_count = b.count;
 	return MU_OK;
 }
