@@ -565,7 +565,18 @@ claim_get(void *ctx, struct http_request *req)
 	http_page_answer(req, 200, "Collect your credentials", &main, NULL);
 }
 
+/* Who types the host's name alone is shown the way. */
+static void
+root_get(void *ctx, struct http_request *req)
+{
+	static const struct http_header headers[] = { { "Location", "/claim" }, { NULL, NULL } };
+
+	(void)ctx;
+	http_answer(req, 303, NULL, NULL, 0, headers);
+}
+
 static const struct http_route routes[] = {
+	{ "GET", "/", HTTP_NEED_NOTHING, NULL, 0, true, root_get },
 	{ "GET", "/claim", HTTP_NEED_NOTHING, NULL, 0, true, claim_get },
 	{ "POST", "/claim", HTTP_NEED_NOTHING, "application/x-www-form-urlencoded", FORM_MAX_BYTES, true,
 	    claim_post },

@@ -1,6 +1,7 @@
 /*
  * api/claim.h - the page where a person collects their credentials, once
  *
+ *	GET /		303 to /claim
  *	GET /claim	a form; no script
  *	POST /claim	user, password (application/x-www-form-urlencoded)
  *

@@ -1,6 +1,7 @@
 #include "http/problem.h"
 
 #include "http/page.h"
+#include "json/write.h"
 
 #include <stdio.h>
 
@@ -39,23 +40,6 @@ http_status_text(int status)
 	return "Error";
 }
 
-void
-http_json_text(struct mu_buf *b, const char *text)
-{
-	mu_buf_char_add(b, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\') {
-			mu_buf_char_add(b, '\\');
-			mu_buf_char_add(b, *text);
-		} else if ((unsigned char)*text < ' ') {
-			mu_buf_format(b, "\\u%04x", (unsigned)(unsigned char)*text);
-		} else {
-			mu_buf_char_add(b, *text);
-		}
-	}
-	mu_buf_char_add(b, '"');
-}
-
 #define HEADERS_MAX 6
 
 void
@@ -64,6 +48,7 @@ http_refuse(struct http_request *req, int status, int64_t retry_after_s, const c
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
 	struct http_header all[HEADERS_MAX] = { 0 };
+	struct json_writer w;
 	size_t count = 0;
 	char wait[24];
 
@@ -80,11 +65,13 @@ http_refuse(struct http_request *req, int status, int64_t retry_after_s, const c
 		http_page_answer(req, status, http_status_text(status), &body, all);
 		return;
 	}
-	mu_buf_text_add(&body, "{\"title\":");
-	http_json_text(&body, http_status_text(status));
-	mu_buf_format(&body, ",\"status\":%d,\"detail\":", status);
-	http_json_text(&body, detail);
-	mu_buf_text_add(&body, "}\n");
+	json_begin(&w, &body);
+	json_object_begin(&w, NULL);
+	json_text(&w, "detail", detail);
+	json_int(&w, "status", status);
+	json_text(&w, "title", http_status_text(status));
+	json_object_end(&w);
+	json_end(&w);
 	http_answer(req, status, "application/problem+json", body.data, body.size_bytes, all);
 }
 

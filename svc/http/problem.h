@@ -4,7 +4,6 @@
 #ifndef HTTP_PROBLEM_H
 #define HTTP_PROBLEM_H
 
-#include "base/buf.h"
 #include "http/server.h"
 
 /* The reason phrase of a status that muster uses: "Not Found". */
@@ -22,8 +21,5 @@ void http_refuse(struct http_request *req, int status, int64_t retry_after_s, co
 
 /* The same for what a call of ours ended with: rc gives the status, ERETRY also Retry-After. */
 void http_refuse_err(struct http_request *req, const struct mu_err *err);
-
-/* Appends text as a JSON string with its quotes; text is UTF-8. */
-void http_json_text(struct mu_buf *b, const char *text);
 
 #endif

@@ -497,8 +497,8 @@ on_timer(void *ctx)
 static void
 held_give_up(struct http_request *req)
 {
-	static const char body[] = "{\"title\":\"Service Unavailable\",\"status\":503,"
-	    "\"detail\":\"The answer took too long: try again.\"}\n";
+	static const char body[] = "{\"detail\":\"The answer took too long: try again.\","
+	    "\"status\":503,\"title\":\"Service Unavailable\"}";
 	const struct http_header headers[] = { { "Retry-After", "1" }, { NULL, NULL } };
 
 	answer_set(req, 503,

@@ -359,6 +359,8 @@ the_page_is_a_form_without_script(void **state)
 		assert_non_null(strstr(answer.data, has[i]));
 	assert_null(strstr(answer.data, "<script"));
 	assert_null(strstr(answer.data, "value="));
+	assert_int_equal(rig_get(&rig, "/", &answer), 303);
+	assert_non_null(strstr(answer.data, "Location: /claim\r\n"));
 }
 
 static void
