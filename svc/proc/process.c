@@ -532,6 +532,7 @@ rooms_open(struct self *self, struct mu_err *err)
 	struct process *p = &self->process;
 	MU_AUTO(mu_freep) const char **files = NULL;
 	MU_AUTO(mu_freep) char *root = NULL;
+	struct sandbox_more more;
 
 	for (size_t i = 0; i < p->peer_count; i++)
 		if (self->slots[i].fd >= 0)
@@ -541,7 +542,10 @@ rooms_open(struct self *self, struct mu_err *err)
 		return err->rc;
 	root = store_root_certificate(p);
 	files = files_read_later(p, root);
-	return sandbox_enter(process_kind_name(p->kind), files, err);
+	more = (struct sandbox_more){
+		.files = files, .network = p->settings->conninfo != NULL && p->conninfo[0] != '\0',
+	};
+	return sandbox_enter(process_kind_name(p->kind), &more, err);
 }
 
 static int

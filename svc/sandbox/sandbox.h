@@ -18,14 +18,20 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+
+/* What the configuration adds to the row of a process. */
+struct sandbox_more {
+	const char *const *files;	/* paths that it reads later (a CA's certificates), ended by NULL;
+					 * one that is not there is skipped */
+	bool network;			/* its store is elsewhere */
+};
+
 /*
- * Closes the sandbox of the process of that name ("keys", "cycle", ...) around the caller.
- *
- * files  paths that it reads later although they are not in the table (a CA's certificates), ended
- *        by NULL; one that is not there is skipped
+ * Closes the sandbox of the process of that name ("keys", "cycle", ...) around the caller, for good.
  * MU_EBROKEN  the kernel has no seccomp, or refuses
  */
-MU_CHECKED enum mu_rc sandbox_enter(const char *process, const char *const *files, struct mu_err *err);
+MU_CHECKED enum mu_rc sandbox_enter(const char *process, const struct sandbox_more *more, struct mu_err *err);
 
 /* A line for each thing that this kernel cannot enforce; nothing when it enforces all. */
 void sandbox_report(struct mu_buf *b);
