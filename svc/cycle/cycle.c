@@ -99,13 +99,13 @@ missing_each(void *ctx, const struct mu_uuid *entry_uuid)
 		uuids_add(m->out, entry_uuid);
 }
 
-/* A tenth of last time's people gone at once is not believed: whoever left comes as a delete, too. */
+/* Fewer than half of last time's people is not believed; a lesser loss is the brake's to judge. */
 static bool
 is_narrowed(const struct search *s)
 {
 	int64_t before = s->row.listed_count, missing = before - (int64_t)s->listed_count;
 
-	return s->row.complete_at_s != 0 && missing > 5 && missing * 10 > before;
+	return s->row.complete_at_s != 0 && missing > 5 && missing * 2 > before;
 }
 
 /*
