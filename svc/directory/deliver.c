@@ -10,7 +10,8 @@ static struct reread *
 reread_find(struct directory *d, enum directory_search search, const struct mu_uuid *entry_uuid)
 {
 	for (size_t i = 0; i < d->reread_count; i++)
-		if (d->rereads[i].search == search && mu_uuid_equal(&d->rereads[i].entry_uuid, entry_uuid))
+		if (d->rereads[i].search == search &&
+		    mu_uuid_equal(&d->rereads[i].entry_uuid, entry_uuid))
 			return &d->rereads[i];
 	return NULL;
 }
@@ -30,7 +31,7 @@ directory_rereads_forget(struct directory *d, enum directory_search search)
 			reread_drop(d, &d->rereads[i]);
 }
 
-/* What was asked for before is older than what is known now: msgid 0 makes its answer be ignored. */
+/* What was asked for before is older than what is known now: msgid 0 ignores its answer. */
 static void
 reread_add(struct directory *d, enum directory_search search, const struct mu_uuid *entry_uuid)
 {
@@ -119,7 +120,8 @@ static enum mu_rc
 content_handle(struct directory *d, struct item *item, struct mu_err *err)
 {
 	struct directory_entry entry;
-	bool good = directory_entry_decode(d->source, item->search, d->ld, item->m, &d->scratch, &entry);
+	bool good = directory_entry_decode(d->source, item->search, d->ld, item->m,
+	    &d->scratch, &entry);
 	const char *dn = mu_buf_text(&d->scratch.dn);
 
 	d->searches[item->search].listed_count++;
@@ -197,7 +199,8 @@ refresh_end(struct directory *d, enum directory_search search, bool deletes,
 	s->refreshing = false;
 	/* From a cookie of an empty or doubtful listing on, those missing would never be missed. */
 	if (verdict == VERDICT_EMPTY && search == DIRECTORY_PEOPLE) {
-		doom(d, VERDICT_EMPTY, "nobody is visible: check the access rules, base and filter of ",
+		doom(d, VERDICT_EMPTY,
+		    "nobody is visible: check the access rules, base and filter of ",
 		    directory_search_base(d->source, search));
 	} else if (verdict == VERDICT_TRUNCATED) {
 		s->cookies_muted = true;
@@ -272,29 +275,35 @@ failed_result_handle(struct directory *d, struct search *s, int result, const ch
 	case LDAP_SYNC_REFRESH_REQUIRED:
 	case LDAP_X_SYNC_REFRESH_REQUIRED:
 		if (s->full)
-			doom(d, VERDICT_TRUNCATED, "the server asks for a full read in a full read", "");
+			doom(d, VERDICT_TRUNCATED,
+			    "the server asks for a full read in a full read", "");
 		else
 			distrust(d, s, "the cookie is too old for the server");
 		break;
 	case LDAP_UNWILLING_TO_PERFORM:
 		if (s->full)
-			doom(d, directory_failure_verdict(d), "the search was refused: ", mu_buf_text(&text));
+			doom(d, directory_failure_verdict(d), "the search was refused: ",
+			    mu_buf_text(&text));
 		else
-			doom(d, VERDICT_STALE, "the server is older than what it has told us before "
+			doom(d, VERDICT_STALE,
+			    "the server is older than what it has told us before "
 			    "(was it restored from a backup?): ", mu_buf_text(&text));
 		break;
 	case LDAP_SIZELIMIT_EXCEEDED:
 	case LDAP_TIMELIMIT_EXCEEDED:
 	case LDAP_ADMINLIMIT_EXCEEDED:
-		doom(d, VERDICT_TRUNCATED, "the server's limit cut the read short; lift its limits for our "
+		doom(d, VERDICT_TRUNCATED,
+		    "the server's limit cut the read short; lift its limits for our "
 		    "bind_dn: ", mu_buf_text(&text));
 		break;
 	case LDAP_UNAVAILABLE_CRITICAL_EXTENSION:
-		doom(d, VERDICT_UNREACHABLE, "the server has no RFC 4533 for this base (slapd: overlay "
+		doom(d, VERDICT_UNREACHABLE,
+		    "the server has no RFC 4533 for this base (slapd: overlay "
 		    "syncprov): ", mu_buf_text(&text));
 		break;
 	default:
-		doom(d, directory_failure_verdict(d), "the search was refused: ", mu_buf_text(&text));
+		doom(d, directory_failure_verdict(d), "the search was refused: ",
+		    mu_buf_text(&text));
 		break;
 	}
 }
@@ -422,7 +431,8 @@ complete_check(struct directory *d)
 	if (!d->doomed)
 		d->failure_count = 0;
 	if (doubtful)
-		directory_verdict_report(d, VERDICT_TRUNCATED, "part of what is listed cannot be told apart "
+		directory_verdict_report(d, VERDICT_TRUNCATED,
+		    "part of what is listed cannot be told apart "
 		    "(entries without entryUUID, or references to other servers)");
 	else
 		directory_verdict_report(d, VERDICT_COMPLETE, "");

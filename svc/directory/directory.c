@@ -25,7 +25,8 @@ directory_search_base(const struct directory_source *source, enum directory_sear
 const char *
 directory_search_filter(const struct directory_source *source, enum directory_search search)
 {
-	const char *filter = search == DIRECTORY_PEOPLE ? source->people_filter : source->groups_filter;
+	const char *filter = search == DIRECTORY_PEOPLE ?
+	    source->people_filter : source->groups_filter;
 
 	return filter == NULL || filter[0] == '\0' ? "(objectClass=*)" : filter;
 }
@@ -101,12 +102,12 @@ directory_lose(struct directory *d, enum verdict verdict, const char *text)
 		directory_verdict_report(d, verdict, text);
 }
 
-/* What a failure means: cut short if a refresh had begun to list, else there was nothing to read. */
 enum verdict
 directory_failure_verdict(const struct directory *d)
 {
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
-		if (d->searches[i].msgid != 0 && d->searches[i].refreshing && d->searches[i].changed)
+		if (d->searches[i].msgid != 0 && d->searches[i].refreshing &&
+		    d->searches[i].changed)
 			return VERDICT_TRUNCATED;
 	return VERDICT_UNREACHABLE;
 }
@@ -131,9 +132,9 @@ search_send(struct directory *d, enum directory_search search)
 	bytes = (struct berval){ value.size_bytes, value.data };
 	rc = ldap_control_create(LDAP_CONTROL_SYNC, 1, &bytes, 1, &controls[0]);
 	if (rc == LDAP_SUCCESS)
-		rc = ldap_search_ext(d->ld, directory_search_base(d->source, search), LDAP_SCOPE_SUBTREE,
-		    directory_search_filter(d->source, search), d->attributes[search], 0, controls, NULL, NULL,
-		    LDAP_NO_LIMIT, &s->msgid);
+		rc = ldap_search_ext(d->ld, directory_search_base(d->source, search),
+		    LDAP_SCOPE_SUBTREE, directory_search_filter(d->source, search),
+		    d->attributes[search], 0, controls, NULL, NULL, LDAP_NO_LIMIT, &s->msgid);
 	ldap_control_free(controls[0]);
 	if (rc != LDAP_SUCCESS)
 		s->msgid = 0;
@@ -163,7 +164,8 @@ linked(void *ctx, enum link_outcome outcome, const char *text)
 		rc = search_send(d, search);
 		if (rc == LDAP_SUCCESS)
 			continue;
-		mu_buf_format(&why, "search for %s: ", search == DIRECTORY_PEOPLE ? "people" : "groups");
+		mu_buf_format(&why, "search for %s: ",
+		    search == DIRECTORY_PEOPLE ? "people" : "groups");
 		directory_ldap_text(d->ld, rc, NULL, &why);
 		directory_lose(d, VERDICT_UNREACHABLE, mu_buf_text(&why));
 		return;
@@ -192,7 +194,8 @@ shape_part(struct mu_buf *b, const char *text)
 }
 
 void
-directory_shape(const struct directory_source *source, enum directory_search search, struct mu_buf *b)
+directory_shape(const struct directory_source *source, enum directory_search search,
+    struct mu_buf *b)
 {
 	shape_part(b, PROVIDER);
 	shape_part(b, search == DIRECTORY_PEOPLE ? "people" : "groups");
@@ -226,15 +229,19 @@ source_check(const struct directory_source *source, struct mu_err *err)
 		return mu_fail(err, MU_ECONFIG, "source %s: bind_dn is missing", source->name);
 	if (!text_missing(source->bind_dn) &&
 	    (source->bind_password == NULL || source->bind_password->size_bytes == 0))
-		return mu_fail(err, MU_ECONFIG, "source %s: the bind password is empty", source->name);
+		return mu_fail(err, MU_ECONFIG, "source %s: the bind password is empty",
+		    source->name);
 	if (!search_wanted(source, DIRECTORY_PEOPLE))
-		return mu_fail(err, MU_ECONFIG, "source %s: the people's base is missing", source->name);
+		return mu_fail(err, MU_ECONFIG, "source %s: the people's base is missing",
+		    source->name);
 	if (search_wanted(source, DIRECTORY_GROUPS) &&
 	    (text_missing(source->group_name) || text_missing(source->group_member)))
-		return mu_fail(err, MU_ECONFIG, "source %s: groups need name and member", source->name);
+		return mu_fail(err, MU_ECONFIG, "source %s: groups need name and member",
+		    source->name);
 	for (size_t i = 0; i < source->map_count; i++)
 		if (text_missing(source->map[i].name) || text_missing(source->map[i].attribute))
-			return mu_fail(err, MU_ECONFIG, "source %s: the map has an empty name", source->name);
+			return mu_fail(err, MU_ECONFIG, "source %s: the map has an empty name",
+			    source->name);
 	return MU_OK;
 }
 
@@ -258,7 +265,8 @@ directory_open(struct mu_loop *loop, const struct directory_source *source,
 	d->tick_timer = mu_loop_timer(loop, directory_tick, d);
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		if (search_wanted(source, (enum directory_search)i))
-			d->attributes[i] = directory_entry_attributes(source, (enum directory_search)i);
+			d->attributes[i] = directory_entry_attributes(source,
+			    (enum directory_search)i);
 		if (resume != NULL && directory_sync_cookie_usable(resume->cookies[i].bytes,
 		    resume->cookies[i].size_bytes))
 			mu_buf_add(&d->searches[i].kept, resume->cookies[i].bytes,

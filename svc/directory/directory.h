@@ -64,7 +64,7 @@ struct directory_source {
 	const char *name;		/* for logs */
 	const char *uri;		/* ldaps://, ldapi://, or ldap:// with starttls */
 	bool starttls;
-	bool insecure_plain;		/* ldap:// without TLS to another host: a setting with a reason */
+	bool insecure_plain;		/* ldap:// without TLS: a setting with a reason */
 	const char *ca;			/* PEM file; NULL or "": the system's */
 	const char *bind_dn;		/* NULL or "": SASL EXTERNAL, over ldapi:// only */
 	const struct mu_secret *bind_password;
@@ -79,8 +79,8 @@ struct directory_source {
  * The source as the settings have it; "uid" is required of a person if it is mapped. Settings and
  * bind_password (NULL: none) are borrowed; end it with directory_source_clear.
  */
-void directory_source_init(struct directory_source *out_source, const struct settings_source *settings,
-    const struct mu_secret *bind_password);
+void directory_source_init(struct directory_source *out_source,
+    const struct settings_source *settings, const struct mu_secret *bind_password);
 void directory_source_clear(struct directory_source *source);
 
 struct directory_entry {
@@ -96,41 +96,43 @@ struct directory_events {
 	/* A refresh starts; full: no cookie was sent, so everyone is going to be listed. */
 	enum mu_rc (*began)(void *ctx, enum directory_search search, bool full, struct mu_err *err);
 	/* Added or changed; the same entry may come again unchanged. */
-	enum mu_rc (*entry)(void *ctx, enum directory_search search, const struct directory_entry *entry,
-	    struct mu_err *err);
+	enum mu_rc (*entry)(void *ctx, enum directory_search search,
+	    const struct directory_entry *entry, struct mu_err *err);
 	/* Listed in a refresh and unchanged since the cookie. */
-	enum mu_rc (*present)(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
-	    struct mu_err *err);
+	enum mu_rc (*present)(void *ctx, enum directory_search search,
+	    const struct mu_uuid *entry_uuid, struct mu_err *err);
 	/* Deleted, moved out of the base, or no longer matching the filter. */
-	enum mu_rc (*removed)(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
+	enum mu_rc (*removed)(void *ctx, enum directory_search search,
+	    const struct mu_uuid *entry_uuid, struct mu_err *err);
+	/*
+	 * There, but not usable: counts as listed, and what was known of it stands. entry_uuid is
+	 * NULL if it has none, dn is "" if unreadable. It is read again with growing pauses until
+	 * it is mended, then comes as entry.
+	 */
+	enum mu_rc (*quarantined)(void *ctx, enum directory_search search,
+	    const struct mu_uuid *entry_uuid, const char *dn, const char *reason,
 	    struct mu_err *err);
 	/*
-	 * There, but not usable: counts as listed, and what was known of it stands. entry_uuid is NULL if
-	 * it has none, dn is "" if unreadable. It is read again with growing pauses until it is mended,
-	 * then comes as entry.
-	 */
-	enum mu_rc (*quarantined)(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
-	    const char *dn, const char *reason, struct mu_err *err);
-	/*
-	 * The refresh of one search has ended properly. verdict: VERDICT_COMPLETE; VERDICT_EMPTY: nobody
-	 * at all was listed; VERDICT_TRUNCATED: some entry could not be told apart. listed_count: entries,
-	 * present and quarantined. An empty listing of groups may be right: refuse it (MU_ERETRY) if
-	 * groups were known before, and it is read again later.
+	 * The refresh of one search has ended properly. verdict: VERDICT_COMPLETE; VERDICT_EMPTY:
+	 * nobody at all was listed; VERDICT_TRUNCATED: some entry could not be told apart.
+	 * listed_count: entries, present and quarantined. An empty listing of groups may be right:
+	 * refuse it (MU_ERETRY) if groups were known before, and it is read again later.
 	 */
 	enum mu_rc (*refreshed)(void *ctx, enum directory_search search, enum verdict verdict,
 	    enum directory_how how, size_t listed_count, struct mu_err *err);
 	/* Where to resume from: replaces the cookie of that search in this slice's transaction. */
-	enum mu_rc (*cookie)(void *ctx, enum directory_search search, const void *bytes, size_t bytes_count,
-	    struct mu_err *err);
+	enum mu_rc (*cookie)(void *ctx, enum directory_search search, const void *bytes,
+	    size_t bytes_count, struct mu_err *err);
 	enum mu_rc (*slice_end)(void *ctx, struct mu_err *err);
 	/*
-	 * The source's condition changed; text says why and what helps. COMPLETE: both searches have been
-	 * refreshed since we connected. Outside of slices. Never NARROWED: the consumer decides that.
+	 * The source's condition changed; text says why and what helps. COMPLETE: both searches
+	 * have been refreshed since we connected. Outside of slices. Never NARROWED: the consumer
+	 * decides that.
 	 */
 	void (*verdict)(void *ctx, enum verdict verdict, const char *text);
 };
 
-/* A cookie to resume from; size_bytes 0: none. Give it only if directory_shape is as it was then. */
+/* Cookies to resume from; size_bytes 0: none. Give one only if directory_shape is as it was. */
 struct directory_resume {
 	struct {
 		const void *bytes;
@@ -139,10 +141,11 @@ struct directory_resume {
 };
 
 /*
- * Appends all that decides what a cookie of this search stands for: base, scope, filter, attributes,
- * map, provider; not the server's address. Store its digest beside the cookie.
+ * Appends all that decides what a cookie of this search stands for: base, scope, filter,
+ * attributes, map, provider; not the server's address. Store its digest beside the cookie.
  */
-void directory_shape(const struct directory_source *source, enum directory_search search, struct mu_buf *b);
+void directory_shape(const struct directory_source *source, enum directory_search search,
+    struct mu_buf *b);
 
 struct directory;
 
@@ -158,8 +161,8 @@ MU_CHECKED enum mu_rc directory_open(struct mu_loop *loop, const struct director
 void directory_close(struct directory *d);	/* not from a callback; NULL is fine */
 
 /*
- * A DN as we compare it: RFC 4514 without optional blanks, escapes in one form, ASCII in lower case.
- * Appends to b; false (b as before) if bytes are not a DN in UTF-8, or empty.
+ * A DN as we compare it: RFC 4514 without optional blanks, escapes in one form, ASCII in lower
+ * case. Appends to b; false (b as before) if bytes are not a DN in UTF-8, or empty.
  */
 bool directory_dn_normalise(const char *bytes, size_t bytes_count, struct mu_buf *b);
 

@@ -51,7 +51,8 @@ dn_is_plain(const char *bytes, size_t bytes_count)
 			return false;
 		start = ++at;
 		while (at < bytes_count && bytes[at] != ',') {
-			if (!is_letter_or_digit(bytes[at]) && memchr(" -_.@'/:()", bytes[at], 10) == NULL)
+			if (!is_letter_or_digit(bytes[at]) &&
+			    memchr(" -_.@'/:()", bytes[at], 10) == NULL)
 				return false;
 			at++;
 		}
@@ -66,7 +67,8 @@ dn_is_plain(const char *bytes, size_t bytes_count)
 static int
 ava_order(const LDAPAVA *a, const LDAPAVA *b)
 {
-	size_t least = a->la_attr.bv_len < b->la_attr.bv_len ? a->la_attr.bv_len : b->la_attr.bv_len;
+	size_t least = a->la_attr.bv_len < b->la_attr.bv_len ?
+	    a->la_attr.bv_len : b->la_attr.bv_len;
 	int order = strncasecmp(a->la_attr.bv_val, b->la_attr.bv_val, least);
 
 	if (order != 0)
@@ -121,8 +123,8 @@ directory_dn_normalise(const char *bytes, size_t bytes_count, struct mu_buf *b)
 		rdn_sort(dn[i]);
 		good = good && rdn_is_sound(dn[i]);
 	}
-	good = good && ldap_dn2bv(dn, &out, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && out.bv_len > 0 &&
-	    mu_utf8_valid(out.bv_val, out.bv_len);
+	good = good && ldap_dn2bv(dn, &out, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS &&
+	    out.bv_len > 0 && mu_utf8_valid(out.bv_val, out.bv_len);
 	if (good) {
 		mu_buf_add(b, out.bv_val, out.bv_len);
 		mu_text_lower(b->data + before);
@@ -156,7 +158,8 @@ value_take(struct directory_scratch *x, struct tally *tally, const struct berval
 		return false;
 	}
 	if (!mu_utf8_valid(value->bv_val, value->bv_len)) {
-		mu_buf_format(&x->reason, "%.*s is not UTF-8 text", (int)name->bv_len, name->bv_val);
+		mu_buf_format(&x->reason, "%.*s is not UTF-8 text", (int)name->bv_len,
+		    name->bv_val);
 		return false;
 	}
 	mu_buf_reset(&x->value);
@@ -205,7 +208,8 @@ static bool
 group_attribute(const struct directory_source *source, struct directory_scratch *x,
     struct tally *tally, const struct berval *name, const struct berval *values)
 {
-	bool is_name = name_is(name, source->group_name), is_member = name_is(name, source->group_member);
+	bool is_name = name_is(name, source->group_name);
+	bool is_member = name_is(name, source->group_member);
 
 	for (const struct berval *v = values; v->bv_val != NULL && (is_name || is_member); v++) {
 		if (is_member && !member_add(x, v))
@@ -215,7 +219,8 @@ group_attribute(const struct directory_source *source, struct directory_scratch 
 		if (!value_take(x, tally, name, v))
 			return false;
 		/* A set in no order: the least of several names, so that it is always the same. */
-		if (x->name.size_bytes == 0 || strcmp(mu_buf_text(&x->value), mu_buf_text(&x->name)) < 0) {
+		if (x->name.size_bytes == 0 ||
+		    strcmp(mu_buf_text(&x->value), mu_buf_text(&x->name)) < 0) {
 			mu_buf_reset(&x->name);
 			mu_buf_text_add(&x->name, mu_buf_text(&x->value));
 		}

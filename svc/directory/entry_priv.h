@@ -25,8 +25,9 @@ struct directory_scratch {
 void directory_scratch_clear(struct directory_scratch *x);
 
 /*
- * Decodes a search result entry. True: out_entry is good, and lies in x until its next use (entry_uuid
- * is the caller's). False: x->reason says why, and x->dn holds the DN if it was readable, or "".
+ * Decodes a search result entry. True: out_entry is good, and lies in x until its next use
+ * (entry_uuid is the caller's). False: x->reason says why, and x->dn holds the DN if it was
+ * readable, or "".
  */
 bool directory_entry_decode(const struct directory_source *source, enum directory_search search,
     LDAP *ld, LDAPMessage *m, struct directory_scratch *x, struct directory_entry *out_entry);
@@ -35,6 +36,7 @@ bool directory_entry_decode(const struct directory_source *source, enum director
  * The attributes to ask for, ended by NULL and each once; "1.1" (none) if there are none. The array
  * is fresh (mu_free), its strings lie in source.
  */
-char **directory_entry_attributes(const struct directory_source *source, enum directory_search search);
+char **directory_entry_attributes(const struct directory_source *source,
+    enum directory_search search);
 
 #endif

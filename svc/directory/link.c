@@ -59,15 +59,18 @@ directory_link_check(const struct directory_source *source, struct mu_err *err)
 	bool localhost;
 
 	if (!text_given(source->uri) || ldap_url_parse(source->uri, &url) != LDAP_URL_SUCCESS)
-		return mu_fail(err, MU_ECONFIG, "source %s: uri is no LDAP address: write ldaps://HOST",
+		return mu_fail(err, MU_ECONFIG,
+		    "source %s: uri is no LDAP address: write ldaps://HOST",
 		    source->name);
 	localhost = url->lud_host != NULL && mu_text_equal_fold(url->lud_host, "localhost");
 	ldap_free_urldesc(url);
 	if (source->starttls && !uri_is(source, "ldap://"))
-		return mu_fail(err, MU_ECONFIG, "source %s: starttls is for ldap:// alone", source->name);
+		return mu_fail(err, MU_ECONFIG, "source %s: starttls is for ldap:// alone",
+		    source->name);
 	if (!uri_is(source, "ldapi://") && !wants_tls(source) && !source->insecure_plain)
 		return mu_fail(err, MU_ECONFIG,
-		    "source %s: %s is not encrypted: use ldaps:// or starttls", source->name, source->uri);
+		    "source %s: %s is not encrypted: use ldaps:// or starttls", source->name,
+		    source->uri);
 	/* libldap would put this machine's own name in the place of "localhost" and check that. */
 	if (wants_tls(source) && localhost)
 		return mu_fail(err, MU_ECONFIG, "source %s: write 127.0.0.1 or the name in the "
@@ -139,7 +142,8 @@ tls_context_make(LDAP *ld, const char *ca)
 	if (rc == LDAP_OPT_SUCCESS && mu_text_equal(package, "GnuTLS"))
 		rc = ldap_set_option(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, TLS_GNUTLS);
 	else if (rc == LDAP_OPT_SUCCESS)
-		rc = int_option_set(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_3);
+		rc = int_option_set(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN,
+		    LDAP_OPT_X_TLS_PROTOCOL_TLS1_3);
 	if (rc == LDAP_OPT_SUCCESS)
 		rc = int_option_set(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
 	ldap_memfree(package);
@@ -147,8 +151,8 @@ tls_context_make(LDAP *ld, const char *ca)
 }
 
 /*
- * The contexts of this process, one a CA file, made once: libldap leaks 8 KiB with each that it makes,
- * and a process in its sandbox may no longer read the file.
+ * The contexts of this process, one a CA file, made once: libldap leaks 8 KiB with each that it
+ * makes, and a process in its sandbox may no longer read the file.
  */
 static struct {
 	char *ca;
@@ -197,7 +201,8 @@ directory_link_prepare(const struct directory_source *source, struct mu_err *err
 	if (ld != NULL)
 		(void)ldap_unbind_ext(ld, NULL, NULL);
 	if (rc != LDAP_SUCCESS)
-		return mu_fail(err, MU_ECONFIG, "source %s: TLS cannot be set up with the CA file %s",
+		return mu_fail(err, MU_ECONFIG,
+		    "source %s: TLS cannot be set up with the CA file %s",
 		    source->name, ca_file(source));
 	return MU_OK;
 }
@@ -275,7 +280,8 @@ bind_send(struct directory_link *link)
 		link_end(link, LINK_REFUSED, "bind: an empty password is never sent");
 		return;
 	}
-	rc = ldap_sasl_bind(link->ld, external ? NULL : link->dn, external ? "EXTERNAL" : LDAP_SASL_SIMPLE,
+	rc = ldap_sasl_bind(link->ld, external ? NULL : link->dn, external ? "EXTERNAL" :
+	    LDAP_SASL_SIMPLE,
 	    external ? NULL : &credentials, NULL, NULL, &link->msgid);
 	mu_secret_clear(&link->password);
 	if (rc != LDAP_SUCCESS) {
@@ -295,7 +301,8 @@ reading_prepare(LDAP *ld)
 	if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL)
 		return;
 	(void)ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &max_bytes);
-	if (ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_APPLICATION, NULL) == 0)
+	if (ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_APPLICATION,
+	    NULL) == 0)
 		(void)ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_READAHEAD, &read_bytes);
 }
 

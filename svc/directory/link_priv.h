@@ -33,19 +33,22 @@ typedef void directory_link_done_fn(void *ctx, enum link_outcome outcome, const 
 typedef void directory_link_ready_fn(void *ctx);
 
 /* MU_ECONFIG  the address or the transport cannot be right */
-MU_CHECKED enum mu_rc directory_link_check(const struct directory_source *source, struct mu_err *err);
+MU_CHECKED enum mu_rc directory_link_check(const struct directory_source *source,
+    struct mu_err *err);
 
 /*
  * The same, and reads the CA file, once for the life of the process: before its sandbox closes.
  * Sources without TLS need none of it.
  */
-MU_CHECKED enum mu_rc directory_link_prepare(const struct directory_source *source, struct mu_err *err);
+MU_CHECKED enum mu_rc directory_link_prepare(const struct directory_source *source,
+    struct mu_err *err);
 
 /*
  * Starts; done comes from the loop, never from here. dn "" binds by SASL EXTERNAL; password must
  * not be empty otherwise and is copied.
  */
-struct directory_link *directory_link_open(struct mu_loop *loop, const struct directory_source *source,
+struct directory_link *directory_link_open(struct mu_loop *loop,
+    const struct directory_source *source,
     const char *dn, const struct mu_secret *password, int64_t deadline_ms,
     directory_link_done_fn *done, directory_link_ready_fn *ready, void *ctx);
 void directory_link_close(struct directory_link *link);	/* also from its callbacks; NULL is fine */

@@ -7,7 +7,8 @@
 
 struct login {
 	struct directory_link *link;	/* NULL: it was never opened */
-	struct mu_timer *timer;		/* says "no" or "cannot say" from the loop, not from login_ask */
+	struct mu_timer *timer;		/* says "no" or "cannot say" from the loop,
+	    not from login_ask */
 	enum login_answer answer;
 	const char *text;
 	login_answer_fn *fn;

@@ -19,11 +19,13 @@
 enum login_answer {
 	LOGIN_YES,
 	LOGIN_NO,		/* the directory has judged: wrong, locked, unknown */
-	LOGIN_UNKNOWN,		/* cannot say: not reachable, refused for another reason, too busy */
+	/* cannot say: not reachable, refused for another reason, too busy */
+	LOGIN_UNKNOWN,
 };
 
 /*
- * Reads what login_ask needs of the disk, once for the life of the process: before its sandbox closes.
+ * Reads what login_ask needs of the disk, once for the life of the process: before its sandbox
+ * closes.
  * MU_ECONFIG  the address, transport or CA file cannot be right
  */
 MU_CHECKED enum mu_rc login_prepare(const struct directory_source *source, struct mu_err *err);

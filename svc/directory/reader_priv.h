@@ -89,12 +89,14 @@ struct directory {
 	int64_t heard_ms, probed_ms;	/* mu_tick_ms */
 };
 
-const char *directory_search_base(const struct directory_source *source, enum directory_search search);
-const char *directory_search_filter(const struct directory_source *source, enum directory_search search);
+const char *directory_search_base(const struct directory_source *source,
+    enum directory_search search);
+const char *directory_search_filter(const struct directory_source *source,
+    enum directory_search search);
 
-/* directory.c: ends the connection, sets the time of the next; VERDICT_NONE: the condition is as it was. */
+/* directory.c: ends the connection, sets the time of the next; VERDICT_NONE: no news of it. */
 void directory_lose(struct directory *d, enum verdict verdict, const char *text);
-/* What a failure means: cut short if a refresh had begun to list, else there was nothing to read. */
+/* What a failure means: cut short if a refresh had begun to list, else nothing was read. */
 enum verdict directory_failure_verdict(const struct directory *d);
 /* Tells the consumer, if it is news. */
 void directory_verdict_report(struct directory *d, enum verdict verdict, const char *text);

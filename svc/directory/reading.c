@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define SLICE_MAX_BYTES		(4 * 1024 * 1024)	/* the slice ends behind the message that passes it */
+#define SLICE_MAX_BYTES		(4 * 1024 * 1024)	/* it ends behind the message that passes it */
 #define REREADS_AT_ONCE		8
 
 static const struct timeval at_once = { 0, 0 };
@@ -88,15 +88,18 @@ probe_believed(struct directory *d, enum directory_search search)
 		return true;
 	if (s->probe_result != LDAP_SUCCESS && s->probe_result != LDAP_NO_SUCH_OBJECT &&
 	    s->probe_result != LDAP_INSUFFICIENT_ACCESS) {
-		directory_lose(d, directory_failure_verdict(d), "the server no longer answers searches");
+		directory_lose(d, directory_failure_verdict(d),
+		    "the server no longer answers searches");
 		return false;
 	}
 	mu_buf_reset(&s->kept);
 	if (search == DIRECTORY_PEOPLE)
-		directory_lose(d, VERDICT_EMPTY, "nobody is visible any more: check the access rules and "
+		directory_lose(d, VERDICT_EMPTY,
+		    "nobody is visible any more: check the access rules and "
 		    "the filter; deletions that came with it are not believed");
 	else
-		directory_lose(d, VERDICT_TRUNCATED, "no group is visible any more: deletions of groups "
+		directory_lose(d, VERDICT_TRUNCATED,
+		    "no group is visible any more: deletions of groups "
 		    "are not believed, and everything is read anew");
 	return false;
 }
@@ -113,12 +116,15 @@ item_decode(struct directory *d, struct item *item)
 
 		if (ldap_get_entry_controls(d->ld, item->m, &item->controls) == LDAP_SUCCESS)
 			control = ldap_control_find(LDAP_CONTROL_SYNC_STATE, item->controls, NULL);
-		item->sound = control != NULL && directory_sync_state_decode(control->ldctl_value.bv_val,
+		item->sound = control != NULL &&
+		    directory_sync_state_decode(control->ldctl_value.bv_val,
 		    control->ldctl_value.bv_len, &item->state);
 	} else if (item->type == LDAP_RES_INTERMEDIATE) {
-		if (ldap_parse_intermediate(d->ld, item->m, &oid, &item->data, NULL, 0) == LDAP_SUCCESS &&
+		if (ldap_parse_intermediate(d->ld, item->m, &oid, &item->data, NULL, 0) ==
+		    LDAP_SUCCESS &&
 		    mu_text_equal(oid, LDAP_SYNC_INFO) && item->data != NULL)
-			item->sound = directory_sync_info_decode(item->data->bv_val, item->data->bv_len,
+			item->sound = directory_sync_info_decode(item->data->bv_val,
+			    item->data->bv_len,
 			    &item->info);
 		ldap_memfree(oid);
 	}
@@ -167,7 +173,8 @@ message_take(struct directory *d, LDAPMessage *m)
 			item->reread_msgid = msgid;
 			goto keep;
 		}
-	(void)ldap_msgfree(m);	/* of a re-read that no longer matters, or a notice of disconnection */
+	/* of a re-read that no longer matters, or a notice of disconnection */
+	(void)ldap_msgfree(m);
 	return true;
 keep:
 	if (item->type == LDAP_RES_SEARCH_ENTRY)
@@ -199,7 +206,7 @@ slice_fill(struct directory *d)
 	return FILLED;
 }
 
-/* Waits for the probes of a held slice, and leaves all else in libldap; true when they have answered. */
+/* Waits for a held slice's probes, and leaves all else in libldap; true when they have answered. */
 static bool
 probes_wait(struct directory *d)
 {
@@ -215,7 +222,8 @@ probes_wait(struct directory *d)
 			if (rc == 0)
 				return false;
 			if (rc < 0) {
-				directory_lose(d, directory_failure_verdict(d), "the connection was lost");
+				directory_lose(d, directory_failure_verdict(d),
+				    "the connection was lost");
 				return false;
 			}
 			d->heard_ms = mu_tick_ms();
@@ -230,9 +238,9 @@ probes_wait(struct directory *d)
 }
 
 /*
- * A reader that is always waiting costs slapd a wake-up and a packet with every entry; one that naps
- * between its reads gets 1.5 times the entries a second, for less of both sides' time. Far shorter
- * than what a timer of the loop can do, and only within a refresh.
+ * A reader that is always waiting costs slapd a wake-up and a packet with every entry; one that
+ * naps between its reads gets up to 1.5 times the entries a second, for less of both sides' time.
+ * Far shorter than what a timer of the loop can do, and only within a refresh.
  */
 static void
 nap(const struct directory *d)
@@ -242,12 +250,12 @@ nap(const struct directory *d)
 	(void)nanosleep(&nap_time, NULL);
 }
 
-/* One slice: as much as is there and fits. Called when there is something, or may be. */
 void
 directory_pump(void *ctx)
 {
 	struct directory *d = ctx;
-	enum filling filling = FILLED;	/* what libldap holds back during a probe makes no descriptor ready */
+	/* what libldap holds back during a probe makes no descriptor ready */
+	enum filling filling = FILLED;
 	bool some;
 
 	if (d->ld == NULL)
@@ -265,7 +273,7 @@ directory_pump(void *ctx)
 			slice_hold(d);
 			return;
 		}
-		/* Deletions that can no longer be probed are left out, with all that came with them. */
+		/* Deletions that can no longer be probed are left out, and all that came with them. */
 		if (d->slice_removes)
 			directory_slice_drop(d);
 	}
@@ -315,7 +323,6 @@ rereads_send(struct directory *d)
 	}
 }
 
-/* Looks at the clock: silence, heartbeats, re-reads. */
 void
 directory_tick(void *ctx)
 {

@@ -29,7 +29,8 @@ directory_source_init(struct directory_source *out_source, const struct settings
 	for (size_t i = 0; i < source.map_count; i++)
 		source.map[i] = (struct directory_map){ .name = settings->attributes[i].name,
 			.attribute = settings->attributes[i].attribute,
-			.required = mu_text_equal_fold(settings->attributes[i].name, REQUIRED_NAME) };
+			.required = mu_text_equal_fold(settings->attributes[i].name,
+			    REQUIRED_NAME) };
 	*out_source = source;
 }
 

@@ -126,10 +126,12 @@ directory_sync_state_decode(const void *bytes, size_t bytes_count, struct sync_s
 
 	if (bytes_count == 0 || !ber_take(&whole, TAG_SEQUENCE, &in) || whole.at != whole.end)
 		return false;
-	if (!ber_take(&in, TAG_ENUMERATED, &kind) || kind.end - kind.at != 1 || *kind.at > SYNC_DELETE)
+	if (!ber_take(&in, TAG_ENUMERATED, &kind) || kind.end - kind.at != 1 ||
+	    *kind.at > SYNC_DELETE)
 		return false;
 	state.kind = (enum sync_state_kind)*kind.at;
-	if (!uuid_take(&in, &state.entry_uuid) || !cookie_take(&in, &state.cookie) || in.at != in.end)
+	if (!uuid_take(&in, &state.entry_uuid) || !cookie_take(&in, &state.cookie) ||
+	    in.at != in.end)
 		return false;
 	*out = state;
 	return true;
@@ -189,7 +191,8 @@ directory_sync_info_decode(const void *bytes, size_t bytes_count, struct sync_in
 		    !id_set_decode(&in, &info))
 			return false;
 	} else {
-		info.kind = ber_is(&whole, TAG_REFRESH_DELETE) ? SYNC_REFRESH_DELETE : SYNC_REFRESH_PRESENT;
+		info.kind = ber_is(&whole, TAG_REFRESH_DELETE) ? SYNC_REFRESH_DELETE :
+		    SYNC_REFRESH_PRESENT;
 		if (!ber_take(&whole, info.kind == SYNC_REFRESH_DELETE ? TAG_REFRESH_DELETE :
 		    TAG_REFRESH_PRESENT, &in) || whole.at != whole.end)
 			return false;
@@ -221,9 +224,11 @@ csn_is_sound(const char *bytes, size_t bytes_count)
 	if (bytes_count != sizeof(shape) - 1)
 		return false;
 	for (size_t i = 0; i < bytes_count; i++) {
-		bool digit = bytes[i] >= '0' && bytes[i] <= '9', hex = bytes[i] >= 'a' && bytes[i] <= 'f';
+		bool digit = bytes[i] >= '0' && bytes[i] <= '9', hex = bytes[i] >= 'a' &&
+		    bytes[i] <= 'f';
 
-		if (shape[i] == '0' ? !digit : shape[i] == 'x' ? !digit && !hex : bytes[i] != shape[i])
+		if (shape[i] == '0' ? !digit : shape[i] == 'x' ? !digit && !hex :
+		    bytes[i] != shape[i])
 			return false;
 	}
 	return true;

@@ -41,12 +41,13 @@ struct sync_info {
 	enum sync_info_kind kind;
 	struct sync_cookie cookie;
 	bool refresh_done;			/* of the two refresh kinds */
-	bool refresh_deletes;			/* of an id set: these are gone; else these are present */
+	/* of an id set: these are gone; else these are present */
+	bool refresh_deletes;
 	const unsigned char *uuids, *uuids_end;	/* of an id set: for directory_sync_uuid_next */
 	size_t uuid_count;
 };
 
-/* Appends a Sync Request control value (RFC 4533 2.2), refreshAndPersist; an empty cookie is left out. */
+/* Appends a Sync Request control value (RFC 4533 2.2): refreshAndPersist, no empty cookie. */
 void directory_sync_request(struct mu_buf *b, const struct mu_buf *cookie, bool reload_hint);
 
 bool directory_sync_state_decode(const void *bytes, size_t bytes_count, struct sync_state *out);
@@ -57,9 +58,9 @@ bool directory_sync_info_decode(const void *bytes, size_t bytes_count, struct sy
 bool directory_sync_uuid_next(struct sync_info *info, struct mu_uuid *out_uuid);
 
 /*
- * May this cookie be resumed from? Not an empty one; and of slapd's (those with "csn=") none without
- * "rid=" or with a malformed csn: slapd answers those with all that it has, says that it has named all
- * deletions, and sends a cookie as if nothing was.
+ * May this cookie be resumed from? Not an empty one; and of slapd's (those with "csn=") none
+ * without "rid=" or with a malformed csn: slapd answers those with all that it has, says that it
+ * has named all deletions, and sends a cookie as if nothing was.
  */
 bool directory_sync_cookie_usable(const void *bytes, size_t bytes_count);
 

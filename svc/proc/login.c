@@ -17,7 +17,8 @@
 struct question {
 	struct login_process *own;
 	struct question *next;
-	struct process_peer *peer;	/* NULL once it was started anew: nobody waits for the answer */
+	/* NULL once it was started anew: nobody waits for the answer */
+	struct process_peer *peer;
 	uint32_t id;
 	const char *source;
 };
@@ -83,8 +84,8 @@ login_request(struct process *p, struct process_peer *from, struct ipc_message *
 	} else {
 		struct question *q = mu_alloc_zero(1, sizeof(*q));
 
-		*q = (struct question){ .own = own, .next = own->questions, .peer = from, .id = m->id,
-			.source = source->name };
+		*q = (struct question){ .own = own, .next = own->questions, .peer = from,
+			.id = m->id, .source = source->name };
 		own->questions = q;
 		login_ask(p->loop, source, asked.dn, &asked.password, login_answered, q);
 	}
