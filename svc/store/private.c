@@ -9,6 +9,7 @@
 #include "store/role_priv.h"
 #include "store/store_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -90,7 +91,7 @@ child_become(const struct store_private *p, pid_t parent, int keep_fd)
 	(void)umask(077);
 	if (chdir(p->store_dir) != 0)
 		_exit(126);
-	if (keep_fd >= 0 && dup2(keep_fd, 3) != 3)
+	if (keep_fd >= 0 && (dup2(keep_fd, 3) != 3 || fcntl(3, F_SETFD, 0) != 0))
 		_exit(126);
 	(void)close_range(keep_fd >= 0 ? 4 : 3, ~0u, 0);
 }
@@ -491,6 +492,26 @@ is_our_server(const struct store_private *p, pid_t pid)
 	return strcmp(target, p->data_dir) == 0;
 }
 
+/* Children of a killed server that have not noticed yet: the cluster's shared memory is theirs until they end. */
+static void
+leftovers_wait(const struct store_private *p)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int64_t number;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (!mu_int_parse(entry->d_name, 2, INT32_MAX, &number) || !is_our_server(p, (pid_t)number))
+			continue;
+		if (!end_wait((pid_t)number, IMMEDIATE_WAIT_MS)) {
+			(void)kill((pid_t)number, SIGKILL);
+			(void)end_wait((pid_t)number, IMMEDIATE_WAIT_MS);
+		}
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
 /*
  * A predecessor's postmaster.pid: if that server still runs it is stopped; if not, its number is
  * returned, so that the new server believes it stale whoever bears the number now.
@@ -511,14 +532,15 @@ predecessor_settle(const struct store_private *p)
 	pid = (pid_t)number;
 	if (pid <= 1)
 		return 0;
-	if (!is_our_server(p, pid))
-		return pid;
-	mu_log("store.predecessor", "action", "stop", NULL);
-	(void)kill(pid, SIGINT);
-	if (!end_wait(pid, FAST_WAIT_MS)) {
-		(void)kill(pid, SIGQUIT);
-		(void)end_wait(pid, IMMEDIATE_WAIT_MS);
+	if (is_our_server(p, pid)) {
+		mu_log("store.predecessor", "action", "stop", NULL);
+		(void)kill(pid, SIGINT);
+		if (!end_wait(pid, FAST_WAIT_MS)) {
+			(void)kill(pid, SIGQUIT);
+			(void)end_wait(pid, IMMEDIATE_WAIT_MS);
+		}
 	}
+	leftovers_wait(p);
 	return pid;
 }
 

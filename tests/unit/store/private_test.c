@@ -98,6 +98,20 @@ stale_number(void **state)
 	assert_int_equal(stranger, waitpid(stranger, NULL, 0));
 }
 
+/* A child of the killed server that does not notice: it keeps the cluster's shared memory. */
+static void
+leftover(void **state)
+{
+	PGconn *conn = PQconnectdb(store_private_conninfo(rig.server));
+
+	(void)state;
+	assert_int_equal(CONNECTION_OK, PQstatus(conn));
+	assert_int_equal(0, kill((pid_t)PQbackendPID(conn), SIGSTOP));
+	kill_server();
+	start();
+	PQfinish(conn);
+}
+
 /* A supervisor that is killed takes its server along; one that is still ending is waited for. */
 static void
 orphan(void **state)
@@ -286,6 +300,46 @@ a_missing_role(void **state)
 	free(rig_sql("ALTER ROLE muster_work LOGIN"));
 }
 
+/* The conninfo of the server's superuser with another user, password and database. */
+static char *
+given_conninfo(const char *user, const char *password)
+{
+	const char *conninfo = store_private_conninfo(rig.server);
+	struct mu_buf b = MU_BUF_INIT;
+
+	mu_buf_add(&b, conninfo, (size_t)(strstr(conninfo, " dbname=") - conninfo));
+	mu_buf_format(&b, " dbname=given user=%s password=%s", user, password);
+	return b.data;
+}
+
+static void
+a_given_store(void **state)
+{
+	struct mu_err err = MU_ERR_INIT;
+	char *owner, *stranger = given_conninfo("muster_work", "wrong");
+	struct store *s = NULL;
+	struct mu_buf work = MU_BUF_INIT;
+	int64_t applied = -1;
+
+	(void)state;
+	free(rig_sql("CREATE ROLE keeper LOGIN PASSWORD 'kept'"));
+	free(rig_sql("CREATE DATABASE given OWNER keeper"));
+	owner = given_conninfo("keeper", "kept");
+	assert_int_equal(MU_ERETRY, store_migrate(stranger, &applied, &err));
+	MUST(store_migrate(owner, &applied, &err));
+	assert_int_equal(store_schema_version(), applied);
+	MUST(store_migrate(owner, &applied, &err));
+	assert_int_equal(0, applied);
+	mu_buf_format(&work, "%s dbname=given", rig.logins.conninfo[STORE_ROLE_WORK]);
+	MUST(store_open(work.data, STORE_PERSON, &s, &err));
+	store_close(s);
+	free(rig_sql("DROP DATABASE given"));
+	free(rig_sql("DROP ROLE keeper"));
+	mu_buf_clear(&work);
+	mu_free(owner);
+	mu_free(stranger);
+}
+
 #define ALL_PASSWORDS \
 	"muster_cycle:a\nmuster_provision:b\n# a remark\n\nmuster_audit:c\nmuster_token:d:'\\x\nmuster_admin:e\n" \
 	"muster_claim:f\nmuster_work:g\n"
@@ -341,6 +395,7 @@ main(void)
 		{ "a second musterd on the same state directory is refused", one_at_a_time, NULL, NULL, NULL },
 		{ "a killed server starts again with what was committed", survives_a_kill, NULL, NULL, NULL },
 		{ "a stale postmaster.pid with a living stranger's number is no obstacle", stale_number, NULL, NULL, NULL },
+		{ "a child of the killed server that holds still is no obstacle", leftover, NULL, NULL, NULL },
 		{ "the server of a killed supervisor ends, and its successor starts", orphan, NULL, NULL, NULL },
 		{ "half a cluster is thrown away and made anew", half_a_cluster, NULL, NULL, NULL },
 		{ "passwords are fresh at every start, old ones refused", passwords_change, NULL, NULL, NULL },
@@ -350,6 +405,7 @@ main(void)
 		{ "a socket path above 107 bytes is refused", long_path, NULL, NULL, NULL },
 		{ "root without another user is refused", not_as_root, NULL, NULL, NULL },
 		{ "migrating twice changes nothing; a newer schema is refused", schema_from_the_future, NULL, NULL, NULL },
+		{ "a given store is migrated by its owner, who is no superuser", a_given_store, NULL, NULL, NULL },
 		{ "a role that may not log in is named with the remedy", a_missing_role, NULL, NULL, NULL },
 	};
 	struct CMUnitTest tests[MU_COUNT(fixed) + MU_COUNT(login_rows)];
