@@ -115,6 +115,42 @@ api_client_ensure(const struct api_client_host *host, const char *name, const ch
 	return MU_OK;
 }
 
+static enum mu_rc
+client_remove(const struct api_client_host *host, const struct store_client *client, struct mu_err *err)
+{
+	const struct audit_field fields[] = {
+		AUDIT_TEXT("client", client->name), AUDIT_TEXT("platform", client->platform),
+	};
+
+	if (store_begin(host->store, err) != MU_OK)
+		return err->rc;
+	store_client_remove(host->store, &client->client_id);
+	audit_record(host->store, AUDIT_CLIENT_REMOVED, mu_now_ms(), fields, MU_COUNT(fields), NULL);
+	if (store_commit(host->store, err) != MU_OK)
+		return err->rc;
+	mu_log("client.removed", "client", client->name, "platform", client->platform, NULL);
+	return MU_OK;
+}
+
+enum mu_rc
+api_client_retire(const struct api_client_host *host, const char *const *names, size_t name_count,
+    struct mu_err *err)
+{
+	MU_AUTO(store_clients_clear) struct store_clients clients = { NULL, 0 };
+
+	if (store_client_list(host->store, &clients, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < clients.count; i++) {
+		size_t k = 0;
+
+		while (k < name_count && strcmp(names[k], clients.list[i].name) != 0)
+			k++;
+		if (k == name_count && client_remove(host, &clients.list[i], err) != MU_OK)
+			return err->rc;
+	}
+	return MU_OK;
+}
+
 enum mu_rc
 api_client_expiry_log(const struct api_client_host *host, int64_t now_s, struct mu_err *err)
 {

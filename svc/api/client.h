@@ -30,6 +30,13 @@ struct api_client_host {
 MU_CHECKED enum mu_rc api_client_ensure(const struct api_client_host *host, const char *name,
     const char *platform, const struct mu_secret *csr, int64_t now_s, struct mu_err *err);
 
+/*
+ * Takes out the clients that are not among these names: whoever is struck from the configuration has
+ * lost the access once this has returned. MU_ERETRY: the store is away
+ */
+MU_CHECKED enum mu_rc api_client_retire(const struct api_client_host *host, const char *const *names,
+    size_t name_count, struct mu_err *err);
+
 /* Names in the log every client whose certificate runs out soon or has. */
 MU_CHECKED enum mu_rc api_client_expiry_log(const struct api_client_host *host, int64_t now_s,
     struct mu_err *err);

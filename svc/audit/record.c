@@ -28,6 +28,7 @@ static const char *const kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_CREDENTIAL_CLAIMED] = "credential.claimed",
 	[AUDIT_CLAIM_REFUSED] = "claim.refused",
 	[AUDIT_CLIENT_ISSUED] = "client.issued",
+	[AUDIT_CLIENT_REMOVED] = "client.removed",
 	[AUDIT_GRANT_PULLED] = "grant.pulled",
 	[AUDIT_GRANT_REFUSED] = "grant.refused",
 	[AUDIT_JOB_RUN] = "job.run",

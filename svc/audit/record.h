@@ -32,6 +32,7 @@ enum audit_kind {
 	AUDIT_CREDENTIAL_CLAIMED,
 	AUDIT_CLAIM_REFUSED,		/* person (if known), reason */
 	AUDIT_CLIENT_ISSUED,		/* client, platform, fingerprint, not_after */
+	AUDIT_CLIENT_REMOVED,		/* client, platform */
 	AUDIT_GRANT_PULLED,		/* client, person, minute */
 	AUDIT_GRANT_REFUSED,		/* client, reason; person if known */
 	AUDIT_JOB_RUN,			/* job, asked by uid */

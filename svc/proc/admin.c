@@ -58,9 +58,16 @@ clients_ensure(void *ctx)
 	struct admin_process *own = ctx;
 	struct process *p = own->process;
 	const struct api_client_host host = { own->store, keys_ask, certificate_publish, p };
+	MU_AUTO(mu_freep) const char **names = mu_alloc_zero(p->settings->client_count, sizeof(*names));
 	int64_t again_ms = LOOK_EVERY_MS;
 	struct mu_err err = MU_ERR_INIT;
 
+	for (size_t i = 0; i < p->settings->client_count; i++)
+		names[i] = p->settings->clients[i].name;
+	if (api_client_retire(&host, names, p->settings->client_count, &err) != MU_OK) {
+		mu_log_err(&err, "client.not_removed", NULL);
+		again_ms = AGAIN_MS;
+	}
 	for (size_t i = 0; i < p->settings->client_count; i++) {
 		const struct settings_client *c = &p->settings->clients[i];
 		MU_AUTO(mu_buf_clear) struct mu_buf secret = MU_BUF_INIT;

@@ -17,7 +17,11 @@ static const struct store_sql client_update = { STORE_CLIENT, "client_update",
     " not_after = " AS_TIME("$7") ", version = $8::bigint, mac = $9"
     " WHERE client_id = $1 AND version = $8::bigint - 1" };
 
-const struct store_sql *const store_client_sql[] = { &list, &find, &client_insert, &client_update, NULL };
+static const struct store_sql client_delete = { STORE_CLIENT, "client_delete",
+    "DELETE FROM token_client WHERE client_id = $1" };
+
+const struct store_sql *const store_client_sql[] = { &list, &find, &client_insert, &client_update, &client_delete,
+    NULL };
 
 void
 store_client_clear(struct store_client *c)
@@ -99,4 +103,13 @@ store_client_write(struct store *s, const struct store_client *c)
 	arg_int(&args, c->version);
 	arg_bytes(&args, c->mac, sizeof(c->mac));
 	store_put(s, c->version == 1 ? &client_insert : &client_update, &args, true);
+}
+
+void
+store_client_remove(struct store *s, const struct mu_uuid *client_id)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_uuid(&args, client_id);
+	store_put(s, &client_delete, &args, true);
 }

@@ -39,4 +39,7 @@ MU_CHECKED enum mu_rc store_client_find(struct store *s, const unsigned char fin
 /* Version 1 inserts; a higher one replaces the row of this client_id whose version is one less. Inside a transaction. */
 void store_client_write(struct store *s, const struct store_client *c);
 
+/* The row is gone at commit, and with it the access. Inside a transaction. */
+void store_client_remove(struct store *s, const struct mu_uuid *client_id);
+
 #endif
