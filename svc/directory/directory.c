@@ -11,7 +11,7 @@
 #define PROVIDER "rfc4533-persist"
 
 const struct directory_timing directory_timing_usual = {
-	.bind_ms = 10000, .again_min_ms = 1000, .again_max_ms = 60000, .silence_ms = 120000,
+	.bind_ms = 10000, .again_min_ms = 1000, .again_max_ms = 30000, .silence_ms = 120000,
 	.heartbeat_ms = 60000, .answer_ms = 30000, .reread_min_ms = 30000, .reread_max_ms = 3600000,
 	.tick_ms = 2000, .nap_us = 300,
 };

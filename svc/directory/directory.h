@@ -4,7 +4,7 @@
  * A struct directory is one source. It keeps one connection with two searches, people and groups,
  * and reports through struct directory_events what they say, in the order in which it counts. How
  * it gets to know (RFC 4533 refreshAndPersist; polling, paged reads and Active Directory's ways
- * fit the same events) is its own affair. It connects anew by itself, after 0.5 s to 60 s.
+ * fit the same events) is its own affair. It connects anew by itself, after 0.5 s to 30 s.
  *
  * A refresh is: began, then any number of entry, present, removed and quarantined, then refreshed,
  * then cookie. A refresh that does not end is never followed by refreshed: a verdict says why, and
