@@ -153,15 +153,6 @@ group_drop(struct adapter *a, const char *group, const char *name, struct mu_err
 	    TEXT("host", a->host), TEXT("user", name)), err);
 }
 
-/* Blocks the name. The group is made each time: losing it must not open every closed account. */
-static enum adapter_outcome
-block(struct adapter *a, const char *name, struct mu_err *err)
-{
-	enum adapter_outcome outcome = group_create(a, DISABLED_GROUP, "", err);
-
-	return outcome != ADAPTER_DONE ? outcome : group_add(a, DISABLED_GROUP, name, err);
-}
-
 static enum adapter_outcome
 sessions(struct adapter *a, const char *name, uint32_t *out_count, struct mu_err *err)
 {
@@ -367,11 +358,16 @@ ejabberd_create(struct adapter *a, const struct step *s, struct receipt *out_rec
 	    TEXT("user", s->name)), err);
 	if (outcome != ADAPTER_DONE)
 		return outcome;
-	outcome = block(a, s->name, err);
+	outcome = group_add(a, DISABLED_GROUP, s->name, err);
+	if (outcome == ADAPTER_DONE)
+		outcome = group_create(a, DISABLED_GROUP, "", err);
 	return outcome == ADAPTER_RETRY ? ADAPTER_UNKNOWN : outcome;	/* half of it is done */
 }
 
-/* Blocked first and looked at then; a name that is nobody's must not stay behind in the group. */
+/*
+ * Blocked first and looked at then; a name that is nobody's must not stay behind in the group. Being
+ * a member blocks even while the group itself is not there, so nothing else has to be asked first.
+ */
 static enum adapter_outcome
 ejabberd_disable(struct adapter *a, const struct step *s, struct receipt *out_receipt,
     struct mu_err *err)
@@ -382,7 +378,7 @@ ejabberd_disable(struct adapter *a, const struct step *s, struct receipt *out_re
 	(void)out_receipt;
 	if (!step_begin(a, s, err))
 		return ADAPTER_REFUSED;
-	outcome = block(a, s->name, err);
+	outcome = group_add(a, DISABLED_GROUP, s->name, err);
 	if (outcome != ADAPTER_DONE)
 		return outcome;
 	outcome = demand(a, s->name, err);
