@@ -89,7 +89,10 @@ row_find(const struct store_people *rows, const struct mu_uuid *entry_uuid)
 	    bsearch(&key, rows->list, rows->count, sizeof(*rows->list), by_entry);
 }
 
-/* Entries whose content is what the row already holds are left out: a full read touches no row. */
+/*
+ * Entries whose content is what the row already holds are left out: a full read touches no row. While
+ * the brake holds somebody all are kept: who is back as they were is held no longer.
+ */
 static enum mu_rc
 entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, size_t *out_count,
     struct mu_err *err)
@@ -112,7 +115,7 @@ entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, si
 		const struct slice_person *p = &a->slice->people[i];
 		const struct store_person *row = row_find(&known, &p->entry_uuid);
 
-		if (row == NULL || memcmp(row->content_hash, p->content_hash,
+		if (a->drop_holds || row == NULL || memcmp(row->content_hash, p->content_hash,
 		    sizeof(p->content_hash)) != 0)
 			list[count++] = p;
 	}
