@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+from rig import proof
+from rig.authority import Authority
 from rig.musterd import Musterd
 from rig.process import Workdir
-from rig import proof
 from rig.proof import sentence
 
 
@@ -17,8 +18,7 @@ class Bench:
 
     def __init__(self):
         self.workdir = Workdir()
-        ca = self.workdir.path / "ca.crt"
-        ca.write_text("")
+        ca = Authority(self.workdir.make("ca")).certificate
         self.musterd = Musterd(
             self.workdir, SimpleNamespace(uri="ldap://127.0.0.1:1389", ca=ca, muster_password="x"),
             SimpleNamespace(url="https://127.0.0.1:1443", ca=ca, admin_password="x"))

@@ -101,6 +101,9 @@ class Directory:
     def stop(self):
         return self.server.stop()
 
+    def kill(self):
+        self.server.kill()
+
     def restart(self):
         self.stop()
         self.start()

@@ -136,7 +136,9 @@ class Musterd:
     # Its processes: direct children, known by their names
 
     def children(self, name=None):
-        return [pid for pid in children_of(self.server.pid)
+        if self.server.process is None:
+            return []
+        return [pid for pid in children_of(self.server.process.pid)
                 if name is None or process_name(pid) == name]
 
     @staticmethod

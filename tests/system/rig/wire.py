@@ -4,6 +4,7 @@ import socket
 import ssl
 
 TIMEOUT_S = 20
+CLOSED, LEFT_OPEN = 0, -1       # instead of a status: closed without an answer, or not even that
 
 
 def context(ca, certificate=None, key=None, maximum=None):
@@ -15,16 +16,17 @@ def context(ca, certificate=None, key=None, maximum=None):
     return made
 
 
-def say(port, tls, request):
-    """Sends bytes on a connection of their own; returns (status, headers and body as text).
-    The status is 0 if the connection was closed without an answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as plain:
+def say(port, tls, request, timeout_s=TIMEOUT_S):
+    """Sends bytes on a connection of their own; returns (status, headers and body as text)."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as plain:
         try:
             with tls.wrap_socket(plain, server_hostname="localhost") as stream:
                 stream.sendall(request)
                 return read_answer(stream)
+        except TimeoutError:
+            return LEFT_OPEN, f"no answer within {timeout_s} s"
         except (ssl.SSLError, ConnectionError) as why:
-            return 0, str(why)
+            return CLOSED, str(why)
 
 
 def read_answer(stream):
@@ -41,7 +43,7 @@ def read_answer(stream):
         if not more:
             break
         data += more
-    return (int(data.split()[1]) if data.startswith(b"HTTP/1.1 ") else 0), data.decode(errors="replace")
+    return (int(data.split()[1]) if data.startswith(b"HTTP/1.1 ") else CLOSED), data.decode(errors="replace")
 
 
 def get(port, tls, path, *headers):
