@@ -2,11 +2,13 @@
 
 #include "adapters/ejabberd/ejabberd.h"
 #include "adapters/memory/memory.h"
+#include "adapters/scim/scim.h"
 #include "base/text.h"
 
 static const struct adapter_ops *const modules[] = {
 	&ejabberd_adapter,
 	&memory_adapter,
+	&scim_adapter,
 };
 
 const struct adapter_ops *
