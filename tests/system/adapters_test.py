@@ -3,18 +3,14 @@
 
 import os
 import signal
-import subprocess
 import threading
 
 from rig import ejabberd as xmpp
-from rig.musterd import BUILD
+from rig.adapter import PATIENCE_S, Adapter, account, conform
 from rig.observers import xmpp_watch
 from rig.process import wait_until
 from rig.proof import main, sentence
 from rig.stage import Stage
-
-CONFORMANCE = BUILD / "bin" / "unit_adapters_conformance_test"
-PATIENCE_S = 20
 
 
 class Alone(Stage):
@@ -25,36 +21,6 @@ class Alone(Stage):
 
     def stop(self):
         self.ejabberd.stop()
-
-
-class Adapter:
-    """The adapter in a process of its own that takes steps as lines."""
-
-    def __init__(self, ejabberd):
-        self.process = subprocess.Popen(
-            [CONFORMANCE, "--obey", *settings(ejabberd)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.write(ejabberd.admin_password)
-
-    def write(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def ask(self, line):
-        """The whole answer: outcome, state and rights, sessions, text."""
-        self.write(line)
-        return self.process.stdout.readline().rstrip("\n")
-
-    def do(self, name, step, wanted="done", password=None):
-        answer = self.ask(f"{name} {step}" + (f" {password}" if password else ""))
-        assert answer.split(" ")[0] in wanted.split("|"), f"{name} {step}: {answer}"
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        status = self.process.wait(PATIENCE_S)
-        self.process.stdout.close()
-        assert status == 0, f"the adapter ended with status {status}"
 
 
 def settings(ejabberd):
@@ -79,17 +45,9 @@ def refused(stage, name, password, at, condition):
                                       condition=condition)
 
 
-def account(adapter, name, password, *rights):
-    adapter.do(name, "create")
-    for right in rights:
-        adapter.do(name, f"join/{right}")
-    adapter.do(name, "set-credential", password=password)
-    adapter.do(name, "enable")
-
-
 def with_adapter(proof):
     def proven(stage):
-        adapter = Adapter(stage.ejabberd)
+        adapter = Adapter(settings(stage.ejabberd), stage.ejabberd.admin_password)
         try:
             proof(stage, adapter)
         finally:
@@ -100,16 +58,13 @@ def with_adapter(proof):
 
 @sentence
 def it_conforms_like_every_adapter(stage):
-    done = subprocess.run([CONFORMANCE, *settings(stage.ejabberd)], text=True, timeout=300,
-                          input=stage.ejabberd.admin_password + "\n", capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "[  PASSED  ]" in done.stdout + done.stderr
+    conform(settings(stage.ejabberd), stage.ejabberd.admin_password)
 
 
 @with_adapter
 def nobody_logs_in_before_a_credential_is_set_and_the_account_opened(stage, adapter):
     adapter.do("early", "create")
-    adapter.do("early", "set-credential", password="early-secret")
+    adapter.do("early", "set-credential", text="early-secret")
     refused(stage, "early", "early-secret", "bind", "not-allowed")
     adapter.do("early", "enable")
     online(stage, "early", "early-secret")
@@ -118,7 +73,7 @@ def nobody_logs_in_before_a_credential_is_set_and_the_account_opened(stage, adap
 @with_adapter
 def a_credential_replaces_the_one_before(stage, adapter):
     account(adapter, "changing", "first-secret")
-    adapter.do("changing", "set-credential", password="second-secret")
+    adapter.do("changing", "set-credential", text="second-secret")
     refused(stage, "changing", "first-secret", "auth", "not-authorized")
     online(stage, "changing", "second-secret")
 
@@ -137,6 +92,17 @@ def closing_ends_every_live_session_and_the_next_login_is_refused(stage, adapter
     assert adapter.do("leaver", "get").startswith("done disabled ")
     adapter.do("leaver", "enable")
     online(stage, "leaver", "leaver-secret")    # the password was kept
+
+
+@with_adapter
+def closing_holds_even_where_the_group_was_deleted(stage, adapter):
+    account(adapter, "locked", "locked-secret")
+    stage.ejabberd.call("srg_delete", group="muster-disabled", host=xmpp.HOST)
+    adapter.do("locked", "disable")
+    refused(stage, "locked", "locked-secret", "bind", "not-allowed")
+    adapter.do("locked", "remove")
+    account(adapter, "locked", "another-secret")
+    online(stage, "locked", "another-secret")
 
 
 @with_adapter
