@@ -25,6 +25,24 @@ static const struct {
 	{ "migrate", supervisor_migrate },
 };
 
+#ifdef MUSTER_SANITIZED
+/* libldap makes a priority list anew for each connection and forgets the one before. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:gnutls_priority_init";
+}
+
+const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+#endif
+
 static int
 usage_fault(const char *fault, const char *about)
 {

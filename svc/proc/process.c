@@ -377,6 +377,7 @@ config_take(struct self *self, struct ipc_message *m)
 	if (!good)
 		return false;
 	self->process.settings = self->settings;
+	mu_free(self->process.instance);
 	self->process.instance = MU_TAKE(config.instance);
 	self->process.index = config.index;
 	return true;
@@ -572,7 +573,10 @@ live(struct self *self)
 	return status;
 }
 
-/* The loop and what a process keeps for ever stay for the kernel to sweep. */
+/*
+ * The loop and what a process keeps for ever stay for the kernel to sweep; so does the control
+ * channel, whose end tells the supervisor that we are gone.
+ */
 static void
 leave(struct self *self)
 {
@@ -582,8 +586,6 @@ leave(struct self *self)
 		ipc_close(p->peers[i].channel);
 		p->peers[i].channel = NULL;
 	}
-	ipc_close(p->control);
-	p->control = NULL;
 	for (size_t i = 0; i < self->secret_count; i++)
 		msg_named_clear(&self->secrets[i]);
 	self->secret_count = 0;

@@ -67,7 +67,10 @@ static const char *const calls_files[] = {
 };
 
 static const char *const calls_fatal[] = {
-	"execve", "execveat", "process_vm_readv", "process_vm_writev", "ptrace",
+	"execve", "execveat", "process_vm_readv", "process_vm_writev",
+#ifndef MUSTER_SANITIZED
+	"ptrace",
+#endif
 };
 
 /* What name resolution, TLS and the C library read. /etc itself stays shut: others' passwords lie there. */
@@ -79,7 +82,7 @@ static const char *const readable[] = {
 	"/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/p11-kit",
 	"/usr/share/zoneinfo", "/dev/null", "/dev/urandom",
 #ifdef MUSTER_SANITIZED
-	"/proc",
+	"/proc", "/proc/self/exe",
 #endif
 	NULL,
 };
@@ -87,15 +90,13 @@ static const char *const readable[] = {
 #ifdef MUSTER_SANITIZED
 /* Reports, stack traces, and LeakSanitizer's look at the end, which stops us from a process of its own. */
 #define NEEDS_SANITIZED NEED_FILES
-#define FATAL_EXCEPT	"ptrace"
 static const char *const calls_sanitized[] = {
-	"arch_prctl", "clone", "clone3", "dup2", "getpgrp", "kill", "membarrier", "mmap", "mprotect", "pipe",
-	"pipe2", "prctl", "prlimit64", "process_vm_readv", "ptrace", "sched_setaffinity", "setrlimit",
+	"arch_prctl", "clone", "clone3", "dup2", "getdents", "getpgrp", "kill", "membarrier", "mmap", "mprotect", "pipe",
+	"pipe2", "prctl", "prlimit64", "ptrace", "sched_setaffinity", "setrlimit",
 	"wait4",
 };
 #else
 #define NEEDS_SANITIZED 0u
-#define FATAL_EXCEPT	""
 #endif
 
 static struct scmp_arg_cmp
@@ -124,7 +125,7 @@ calls_add(scmp_filter_ctx f, uint32_t action, const char *const *names, size_t c
 	for (size_t i = 0; i < count && fault == 0; i++) {
 		int number = seccomp_syscall_resolve_name(names[i]);
 
-		if (number >= 0 && strcmp(names[i], FATAL_EXCEPT) != 0)
+		if (number >= 0)
 			fault = seccomp_rule_add(f, action, number, 0);
 	}
 	return fault;
