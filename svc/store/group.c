@@ -18,9 +18,9 @@ static const struct store_sql group_members = { STORE_PERSON, "group_members",
     " AND NOT EXISTS (SELECT 1 FROM given WHERE given.dn = m.member_dn) RETURNING m.member_dn),"
     " fresh AS (INSERT INTO directory_member (source, entry_uuid, member_dn) SELECT $1, $2, dn FROM given"
     " ON CONFLICT (source, entry_uuid, member_dn) DO NOTHING RETURNING member_dn)"
-    " SELECT p.person_id FROM person p WHERE p.source = $1 AND p.dn IN"
-    " (SELECT member_dn FROM gone UNION SELECT member_dn FROM fresh"
-    " UNION SELECT dn FROM given WHERE $4::boolean) ORDER BY p.person_id" };
+    " SELECT p.person_id FROM (SELECT member_dn FROM gone UNION SELECT member_dn FROM fresh"
+    " UNION SELECT dn FROM given WHERE $4::boolean) AS changed (dn) CROSS JOIN LATERAL"
+    " (SELECT person_id FROM person WHERE source = $1 AND dn = changed.dn OFFSET 0) AS p ORDER BY p.person_id" };
 static const struct store_sql group_drop = { STORE_PERSON, "group_drop",
     "DELETE FROM directory_group WHERE source = $1 AND entry_uuid = $2" };
 static const struct store_sql group_entries = { STORE_PERSON, "group_entries",

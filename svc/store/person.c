@@ -11,30 +11,34 @@
 	AS_UNIX("starts_at") ", " AS_UNIX("ends_at") ", " AS_UNIX("due_at") ", " \
 	"blocked, attrs, content_hash, roles, identified, evidence"
 
-static const struct store_sql lock_entries = { STORE_PERSON, "person_lock_entries",
-    "SELECT " PERSON_COLUMNS " FROM person WHERE source = $1 AND entry_uuid = ANY ($2::uuid[])"
-    " ORDER BY person_id FOR UPDATE" };
+/*
+ * A key at a time, in order of the key: EACH makes it so whatever the planner believes. Statements are
+ * planned while tables are empty, and a plan for an empty table reads a full one from end to end.
+ */
+#define EACH(query)	" CROSS JOIN LATERAL (" query " OFFSET 0) "
+#define IDS		"(SELECT id FROM unnest($1::uuid[]) AS u (id) ORDER BY id) AS i"
+#define GROUPS_OF(source, dn) \
+	EACH("SELECT entry_uuid FROM directory_member WHERE source = " source " AND member_dn = " dn) "AS m" \
+	EACH("SELECT name FROM directory_group WHERE source = " source " AND entry_uuid = m.entry_uuid") "AS g"
+
+static const struct store_sql find_entries = { STORE_PERSON, "person_find_entries",
+    "SELECT p.person_id FROM unnest($2::uuid[]) AS e (id)"
+    EACH("SELECT person_id FROM person WHERE source = $1 AND entry_uuid = e.id") "AS p" };
 static const struct store_sql lock_ids = { STORE_PERSON, "person_lock_ids",
-    "SELECT " PERSON_COLUMNS " FROM person WHERE person_id = ANY ($1::uuid[])"
-    " ORDER BY person_id FOR UPDATE" };
+    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id FOR UPDATE") "AS p" };
 static const struct store_sql read_ids = { STORE_PERSON, "person_read_ids",
-    "SELECT " PERSON_COLUMNS " FROM person WHERE person_id = ANY ($1::uuid[])"
-    " ORDER BY person_id" };
+    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id") "AS p" };
 static const struct store_sql accounts_of = { STORE_PERSON, "person_accounts",
-    "SELECT " ACCOUNT_COLUMNS("") ", settled_version FROM account WHERE person_id = ANY ($1::uuid[])"
-    " ORDER BY person_id, platform" };
+    "SELECT a.* FROM " IDS EACH("SELECT " ACCOUNT_COLUMNS("") ", settled_version FROM account"
+    " WHERE person_id = i.id ORDER BY platform") "AS a" };
 static const struct store_sql groups_of = { STORE_PERSON, "person_groups",
-    "SELECT p.person_id, g.name FROM person p"
-    " JOIN directory_member m ON m.source = p.source AND m.member_dn = p.dn"
-    " JOIN directory_group g ON g.source = m.source AND g.entry_uuid = m.entry_uuid"
-    " WHERE p.person_id = ANY ($1::uuid[]) ORDER BY p.person_id" };
+    "SELECT i.id, g.name FROM " IDS EACH("SELECT source, dn FROM person WHERE person_id = i.id") "AS p"
+    GROUPS_OF("p.source", "p.dn") };
 static const struct store_sql groups_of_dns = { STORE_PERSON, "person_groups_of_dns",
-    "SELECT d.place, g.name FROM unnest($2::text[]) WITH ORDINALITY AS d (dn, place)"
-    " JOIN directory_member m ON m.source = $1 AND m.member_dn = d.dn"
-    " JOIN directory_group g ON g.source = m.source AND g.entry_uuid = m.entry_uuid" };
+    "SELECT d.place, g.name FROM unnest($2::text[]) WITH ORDINALITY AS d (dn, place)" GROUPS_OF("$1", "d.dn") };
 static const struct store_sql hashes = { STORE_PERSON, "person_hashes",
-    "SELECT person_id, entry_uuid, content_hash FROM person"
-    " WHERE source = $1 AND entry_uuid = ANY ($2::uuid[]) ORDER BY person_id" };
+    "SELECT p.* FROM unnest($2::uuid[]) AS e (id) " EACH("SELECT person_id, entry_uuid, content_hash FROM person"
+    " WHERE source = $1 AND entry_uuid = e.id") "AS p" };
 static const struct store_sql person_insert = { STORE_PERSON, "person_insert",
     "INSERT INTO person (person_id, version, source, entry_uuid, dn, uid, display_name, state, state_since, starts_at,"
     " ends_at, due_at, blocked, attrs, content_hash, roles, identified, evidence)"
@@ -57,9 +61,10 @@ static const struct store_sql next_due = { STORE_PERSON, "person_next_due",
 static const struct store_sql page = { STORE_PERSON, "person_page",
     "SELECT person_id FROM person WHERE person_id > $1::uuid ORDER BY person_id LIMIT $2::bigint" };
 static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
-    "SELECT person_id FROM person WHERE source = $1 AND dn = ANY ($2::text[]) ORDER BY person_id" };
+    "SELECT p.person_id FROM unnest($2::text[]) AS d (dn)"
+    EACH("SELECT person_id FROM person WHERE source = $1 AND dn = d.dn") "AS p ORDER BY p.person_id" };
 
-const struct store_sql *const store_person_sql[] = { &lock_entries, &lock_ids, &read_ids, &accounts_of, &groups_of,
+const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids, &accounts_of, &groups_of,
     &groups_of_dns, &hashes, &person_insert, &person_update, &entries, &count_present, &due, &next_due, &page, &ids_by_dn,
     NULL };
 
@@ -197,15 +202,35 @@ people_lock(struct store *s, const struct store_sql *sql, const struct store_arg
 	return MU_OK;
 }
 
+/* At most max ids that a statement names. */
+static enum mu_rc
+ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args, struct mu_uuid *out_ids,
+    size_t max, size_t *out_count, struct mu_err *err)
+{
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	if (store_ask(s, sql, args, &rows, err) != MU_OK)
+		return err->rc;
+	*out_count = 0;
+	for (int i = 0; i < PQntuples(rows) && *out_count < max; i++)
+		row_uuid(rows, i, 0, &out_ids[(*out_count)++]);
+	return MU_OK;
+}
+
 enum mu_rc
 store_person_lock_entries(struct store *s, const char *source, const struct mu_uuid *entry_uuids, size_t count,
     struct store_people *out_people, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(count + 1, sizeof(*ids));
+	size_t found;
 
+	/* Which person an entry is never changes, so they may be looked for before the lock. */
 	arg_text(&args, source);
 	arg_uuids(&args, entry_uuids, count);
-	return people_lock(s, &lock_entries, &args, out_people, err);
+	if (ids_ask(s, &find_entries, &args, ids, count, &found, err) != MU_OK)
+		return err->rc;
+	return store_person_lock_ids(s, ids, found, out_people, err);
 }
 
 enum mu_rc
@@ -348,21 +373,6 @@ store_person_count(struct store *s, const char *source, int64_t *out_count, stru
 	if (store_ask(s, &count_present, &args, &rows, err) != MU_OK)
 		return err->rc;
 	*out_count = row_int(rows, 0, 0);
-	return MU_OK;
-}
-
-/* At most max ids that a statement names. */
-static enum mu_rc
-ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args, struct mu_uuid *out_ids,
-    size_t max, size_t *out_count, struct mu_err *err)
-{
-	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-
-	if (store_ask(s, sql, args, &rows, err) != MU_OK)
-		return err->rc;
-	*out_count = 0;
-	for (int i = 0; i < PQntuples(rows) && *out_count < max; i++)
-		row_uuid(rows, i, 0, &out_ids[(*out_count)++]);
 	return MU_OK;
 }
 

@@ -53,8 +53,8 @@ static const struct store_sql counts = { STORE_QUEUE, "queue_counts",
     "SELECT count(*), count(*) FILTER (WHERE version > settled_version), count(*) FILTER (WHERE parked), "
     AS_UNIX("min(debt_since)") " FROM account WHERE platform = $1" };
 
-const struct store_sql *const store_queue_sql[] = { &take, &next_due, &create_begun, &create_undone, &giving, &owned, &settle, &retry, &park,
-    &unpark, &release, &receipt_insert, &counts, NULL };
+const struct store_sql *const store_queue_sql[] = { &take, &next_due, &create_begun, &create_undone, &giving, &owned,
+    &settle, &retry, &park, &unpark, &release, &receipt_insert, &counts, NULL };
 
 static const char *const credential_states[] = {
 	[CREDENTIAL_NONE] = "none", [CREDENTIAL_SEALED] = "sealed", [CREDENTIAL_CLAIMABLE] = "claimable",

@@ -49,7 +49,8 @@ void store_works_clear(struct store_works *w);
 
 /*
  * Takes at most max due accounts of the platform for holder, until now_s + lease_s: urgent ones
- * first, then those that are due longest. Rows another worker is taking are passed over.
+ * first, then those that are due longest. What holder has taken before and not ended is given again: a
+ * worker that was killed does not wait for its own lease. Rows another worker is taking are passed over.
  */
 MU_CHECKED enum mu_rc store_queue_take(struct store *s, const char *platform, const char *holder, int64_t now_s,
     int64_t lease_s, size_t max, struct store_works *out_works, struct mu_err *err);

@@ -10,7 +10,6 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #define PATIENCE_MS	20000
 #define SPEED_LOOKUPS	40000
@@ -201,16 +200,6 @@ nothing_is_cached(void **state)
 	assert_int_equal(6, b.ok);
 }
 
-static void
-server_kill(void)
-{
-	pid_t pid = store_private_pid(rig.server);
-
-	assert_int_equal(0, kill(pid, SIGKILL));
-	assert_int_equal(pid, waitpid(pid, NULL, 0));
-	store_private_ended(rig.server);
-}
-
 /* Up, killed with a lookup on its way, asked while away, started again, answered. */
 static bool
 comes_back(struct bench *b)
@@ -218,7 +207,7 @@ comes_back(struct bench *b)
 	struct mu_err err = MU_ERR_INIT;
 
 	if (b->asked == 0 && store_read_is_up(b->read)) {
-		server_kill();
+		rig_server_kill();
 		b->asked = 1;
 		store_read_grant(b->read, gate.fingerprint, "ada", on_grant, b);
 	} else if (b->asked == 1 && b->retry == 1 && !store_read_is_up(b->read)) {
@@ -341,7 +330,7 @@ records_outlive_an_outage(struct bench *b)
 	struct mu_err err = MU_ERR_INIT;
 
 	if (b->asked == 0 && store_read_is_up(b->read)) {
-		server_kill();
+		rig_server_kill();
 		for (b->asked = 0; b->asked < 500; b->asked++) {
 			mu_uuid_new(&record_id);
 			store_read_audit_add(b->read, &record_id, NOW_S * 1000LL, "outage", "{}");
@@ -422,7 +411,7 @@ wakes_up(struct bench *b)
 		want(ACCOUNT_ENABLED);
 	} else if (b->asked == 1 && b->hints == 2) {
 		b->asked = 2;
-		server_kill();
+		rig_server_kill();
 		MUST(store_private_start(rig.server, &err));
 	} else if (b->asked == 2 && b->hints == 3) {	/* back: look once */
 		b->asked = 3;

@@ -13,11 +13,13 @@
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -125,6 +127,25 @@ rig_sql_is(const char *want, const char *sql)
 	if (strcmp(want, got) != 0)
 		fail_msg("%s: %s, want %s", sql, got, want);
 	free(got);
+}
+
+/* The server and all its processes at once, as at a power cut. */
+static inline void
+rig_server_kill(void)
+{
+	pid_t server = store_private_pid(rig.server);
+	PGconn *conn = PQconnectdb(store_private_conninfo(rig.server));
+	PGresult *rows = PQexec(conn, "SELECT pid FROM pg_stat_activity");
+
+	assert_true(PQntuples(rows) > 0);
+	assert_int_equal(0, kill(server, SIGSTOP));	/* it shall not tidy up after its children */
+	for (int i = 0; i < PQntuples(rows); i++)
+		(void)kill((pid_t)atoi(PQgetvalue(rows, i, 0)), SIGKILL);
+	assert_int_equal(0, kill(server, SIGKILL));
+	assert_int_equal(server, waitpid(server, NULL, 0));
+	store_private_ended(rig.server);
+	PQclear(rows);
+	PQfinish(conn);
 }
 
 /* The store as one process sees it. */
