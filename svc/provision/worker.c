@@ -311,13 +311,15 @@ probe_send(struct worker *w)
 	step_send(w, &s);
 }
 
+/* Of an account that we never began only its being there matters. */
 static void
 look_send(struct worker *w, struct job *j)
 {
 	struct step s;
 
 	step_init(j, STEP_GET, &s);
-	plan_rights(&j->work.want.entitlements, &j->work.seen.rights, &s.rights);
+	if (job_ours(j))
+		plan_rights(&j->work.want.entitlements, &j->work.seen.rights, &s.rights);
 	j->looks++;
 	step_send(w, &s);
 }
