@@ -152,9 +152,7 @@ def a_name_taken_in_other_letters_is_taken(scim, adapter):
 def an_account_is_known_by_its_id_whatever_it_is_called(scim, adapter):
     account(adapter, "before", "before-secret", "group/crew")
     own = scim.user("before")["id"]
-    patch = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-             "Operations": [{"op": "replace", "path": "userName", "value": "After"}]}
-    scim.call("PATCH", f"/Users/{own}", patch)
+    scim.rename(own, "After")
     adapter.do("before", "create", "already")
     assert adapter.do("before", "get").startswith("done enabled ")
     adapter.do("before", "disable")
@@ -165,6 +163,15 @@ def an_account_is_known_by_its_id_whatever_it_is_called(scim, adapter):
     assert shown["name"]["formatted"] == "Before And After"
     adapter.do("before", "update", "already", "Before And After")
     adapter.do("before", "update", "already")
+
+
+@with_adapter
+def what_the_server_says_of_a_person_is_not_repeated(scim, adapter):
+    adapter.do("quoted", "create")
+    scim.rename(scim.user("quoted")["id"], "renamed")
+    scim.user_add("quoted", active=True)
+    answer = adapter.do("quoted", "update", "conflict")     # it says: quoted is taken
+    assert answer.endswith("SCIM PATCH: [409] uniqueness"), answer
 
 
 @with_adapter

@@ -10,6 +10,7 @@
 #define ANY		(-1)
 #define ANY_ACT		(SCIM_LOOK | SCIM_CREATE | SCIM_CHANGE)
 #define MEDIA_TYPE	"application/scim+json"
+#define SCIM_TYPE_MAX_BYTES 40
 
 /* The first row that fits; an answer that none fits may come from anywhere, so look again. */
 static const struct judgement {
@@ -88,26 +89,33 @@ scim_odd(enum scim_act act, const char *what, struct mu_err *err)
 	return act == SCIM_LOOK ? ADAPTER_RETRY : ADAPTER_UNKNOWN;
 }
 
-/* Reads the error and says what it means; its detail may name the account and stays out then. */
+/* A word of RFC 7644 3.12, and not whatever a server may have put there. */
+static bool
+scim_type_plain(const char *scim_type)
+{
+	size_t letters = 0;
+
+	for (const char *c = scim_type; *c != '\0'; c++)
+		letters += (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+	return letters == strlen(scim_type) && letters <= SCIM_TYPE_MAX_BYTES;
+}
+
 static enum adapter_outcome
 refusal(const struct scim_request *r, const struct http_reply *reply, struct mu_err *err)
 {
 	MU_AUTO(json_freep) struct json_node *root = NULL;
-	const char *scim_type = NULL, *detail = NULL;
+	const char *scim_type = NULL;
 	enum adapter_outcome outcome;
 	struct mu_err odd = MU_ERR_INIT;
 
 	if (json_parse(mu_buf_text(&reply->body), reply->body.size_bytes,
-	    HTTP_CLIENT_RESPONSE_MAX_BYTES, "answer", &root, &odd) == MU_OK) {
+	    HTTP_CLIENT_RESPONSE_MAX_BYTES, "answer", &root, &odd) == MU_OK)
 		scim_type = json_find_text(root, "scimType");
-		detail = json_find_text(root, "detail");
-	}
-	outcome = scim_judge(r->act, HTTP_ANSWERED, reply->status, scim_type != NULL ? scim_type : "");
-	if (detail == NULL || r->secret || strchr(detail, '@') != NULL)
-		detail = "";
-	(void)mu_fail(err, outcome_rc(outcome), "SCIM %s: [%d]%s%.40s%s%.200s", r->method,
-	    reply->status, scim_type != NULL ? " " : "", scim_type != NULL ? scim_type : "",
-	    detail[0] != '\0' ? ": " : "", detail);
+	if (scim_type == NULL || !scim_type_plain(scim_type))
+		scim_type = "";
+	outcome = scim_judge(r->act, HTTP_ANSWERED, reply->status, scim_type);
+	(void)mu_fail(err, outcome_rc(outcome), "SCIM %s: [%d]%s%s", r->method, reply->status,
+	    scim_type[0] != '\0' ? " " : "", scim_type);
 	err->retry_after_ms = reply->retry_after_ms;
 	return outcome;
 }

@@ -29,12 +29,13 @@ struct scim_request {
 	const char *method;
 	const char *target;		/* behind the root, percent-encoded */
 	const struct mu_buf *body;	/* JSON, or NULL */
-	bool secret;			/* a password is in it: what the server says of it is not repeated */
 };
 
 /*
  * Sends it and waits. ADAPTER_DONE sets out_answer, to NULL when the server said nothing more; it
  * is the caller's. Any other outcome sets err and no answer. A look is never ADAPTER_UNKNOWN.
+ * What the server says beside status and scimType is not repeated: it may name the person, or quote
+ * the password.
  */
 enum adapter_outcome scim_call(struct scim_api *api, const struct scim_request *r,
     struct json_node **out_answer, struct mu_err *err);

@@ -332,11 +332,11 @@ operation_replace(struct json_writer *w, const char *path, const char *text)
 /* Changes one resource: kind is "/Users/" or "/Groups/", body NULL for DELETE. */
 static enum adapter_outcome
 resource_change(struct adapter *a, const char *method, const char *kind, const char *id,
-    const struct mu_buf *body, bool secret, struct mu_err *err)
+    const struct mu_buf *body, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf target = MU_BUF_INIT;
 	MU_AUTO(json_freep) struct json_node *answer = NULL;
-	struct scim_request r = { SCIM_CHANGE, method, NULL, body, secret };
+	struct scim_request r = { SCIM_CHANGE, method, NULL, body };
 
 	mu_buf_text_add(&target, kind);
 	http_percent_format(&target, id);
@@ -355,7 +355,7 @@ active_set(struct adapter *a, const char *id, bool active, struct mu_err *err)
 	json_bool(&w, "value", active);
 	json_object_end(&w);
 	patch_end(&w);
-	return resource_change(a, "PATCH", "/Users/", id, &body, false, err);
+	return resource_change(a, "PATCH", "/Users/", id, &body, err);
 }
 
 static void
@@ -373,7 +373,7 @@ group_create(struct adapter *a, const char *name, const char *member, struct mu_
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT, external_id = MU_BUF_INIT;
 	MU_AUTO(json_freep) struct json_node *answer = NULL;
-	struct scim_request r = { SCIM_CREATE, "POST", "/Groups", &body, false };
+	struct scim_request r = { SCIM_CREATE, "POST", "/Groups", &body };
 	struct json_writer w;
 
 	mu_buf_format(&external_id, "muster:%s", name);
@@ -399,7 +399,7 @@ group_add(struct adapter *a, const char *group, const char *member, struct mu_er
 	members_format(&w, "value", member);
 	json_object_end(&w);
 	patch_end(&w);
-	return resource_change(a, "PATCH", "/Groups/", group, &body, false, err);
+	return resource_change(a, "PATCH", "/Groups/", group, &body, err);
 }
 
 static enum adapter_outcome
@@ -415,7 +415,7 @@ group_drop(struct adapter *a, const char *group, const char *member, struct mu_e
 	operation_begin(&w, "remove", path.data);
 	json_object_end(&w);
 	patch_end(&w);
-	return resource_change(a, "PATCH", "/Groups/", group, &body, false, err);
+	return resource_change(a, "PATCH", "/Groups/", group, &body, err);
 }
 
 /* A group that is gone meanwhile holds nobody. */
@@ -446,7 +446,7 @@ static enum adapter_outcome
 scim_probe(struct adapter *a, const struct step *s, struct receipt *out_receipt, struct mu_err *err)
 {
 	MU_AUTO(json_freep) struct json_node *answer = NULL;
-	const struct scim_request r = { SCIM_LOOK, "GET", "/Users?startIndex=1&count=1", NULL, false };
+	const struct scim_request r = { SCIM_LOOK, "GET", "/Users?startIndex=1&count=1", NULL };
 	enum adapter_outcome outcome;
 	int64_t total;
 
@@ -538,7 +538,7 @@ user_create(struct adapter *a, const struct step *s, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_wipe) struct mu_buf body = MU_BUF_INIT;
 	MU_AUTO(json_freep) struct json_node *made = NULL;
-	struct scim_request r = { SCIM_CREATE, "POST", "/Users", &body, s->secret.size_bytes > 0 };
+	struct scim_request r = { SCIM_CREATE, "POST", "/Users", &body };
 	struct mu_err refused = MU_ERR_INIT;
 	enum adapter_outcome outcome;
 
@@ -605,7 +605,7 @@ scim_update(struct adapter *a, const struct step *s, struct receipt *out_receipt
 		operation_replace(&w, "name.formatted", s->display_name);
 	}
 	patch_end(&w);
-	return resource_change(a, "PATCH", "/Users/", user.id, &body, false, err);
+	return resource_change(a, "PATCH", "/Users/", user.id, &body, err);
 }
 
 static enum adapter_outcome
@@ -657,7 +657,7 @@ scim_set_credential(struct adapter *a, const struct step *s, struct receipt *out
 	patch_begin(&w, &body);
 	operation_replace(&w, "password", mu_secret_text(&s->secret));
 	patch_end(&w);
-	return resource_change(a, "PATCH", "/Users/", user.id, &body, true, err);
+	return resource_change(a, "PATCH", "/Users/", user.id, &body, err);
 }
 
 static enum adapter_outcome
@@ -718,7 +718,7 @@ member_name(struct adapter *a, const char *id, struct strings *out_names, struct
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf target = MU_BUF_INIT, name = MU_BUF_INIT;
 	MU_AUTO(json_freep) struct json_node *user = NULL;
-	struct scim_request r = { SCIM_LOOK, "GET", NULL, NULL, false };
+	struct scim_request r = { SCIM_LOOK, "GET", NULL, NULL };
 	struct mu_err gone = MU_ERR_INIT, unusual = MU_ERR_INIT;
 	enum adapter_outcome outcome;
 
@@ -789,7 +789,7 @@ scim_remove(struct adapter *a, const struct step *s, struct receipt *out_receipt
 	outcome = memberships_remove(a, user.id, err);
 	if (outcome != ADAPTER_DONE)
 		return outcome;
-	outcome = resource_change(a, "DELETE", "/Users/", user.id, NULL, false, &gone);
+	outcome = resource_change(a, "DELETE", "/Users/", user.id, NULL, &gone);
 	if (outcome == ADAPTER_ABSENT)
 		return ADAPTER_ALREADY;
 	if (outcome != ADAPTER_DONE)

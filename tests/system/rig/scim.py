@@ -95,6 +95,11 @@ class Scim:
     def user_add(self, name, **more):
         return self.call("POST", "/Users", {"schemas": [CORE + "User"], "userName": name, **more})
 
+    def rename(self, user, name):
+        self.call("PATCH", f"/Users/{user}", {
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "userName", "value": name}]})
+
     def group_add(self, name, *members):
         return self.call("POST", "/Groups", {
             "schemas": [CORE + "Group"], "displayName": name,
