@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define UID_NAME	"uid"	/* people log in by it: an entry without it is quarantined */
+#define UID_NAME	"uid"	/* the mapped attribute that people log in by */
 #define MAC_WAIT_MS	5000
 #define MAC_BATCH_MAX	100	/* byte strings in one message: far below IPC_MESSAGE_MAX_BYTES */
 
@@ -78,25 +78,6 @@ mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_mac
 	return MU_OK;
 }
 
-static void
-source_fill(struct own *own, const struct process *p, const struct settings_source *s)
-{
-	struct directory_map *map = mu_alloc_zero(s->attribute_count, sizeof(*map));
-
-	for (size_t i = 0; i < s->attribute_count; i++)
-		map[i] = (struct directory_map){ s->attributes[i].name, s->attributes[i].attribute,
-			strcmp(s->attributes[i].name, UID_NAME) == 0 };
-	own->source = (struct directory_source){
-		.name = s->name, .uri = s->uri, .starttls = s->starttls,
-		.insecure_plain = s->insecure_plain != NULL, .ca = s->ca, .bind_dn = s->bind_dn,
-		.bind_password = process_secret(p, "bind_password"),
-		.people_base = s->people_base, .people_filter = s->people_filter,
-		.map = map, .map_count = s->attribute_count,
-		.groups_base = s->groups_base, .groups_filter = s->groups_filter,
-		.group_name = s->groups_name, .group_member = s->groups_member,
-	};
-}
-
 static enum mu_rc
 policy_open(struct own *own, struct process *p, struct mu_err *err)
 {
@@ -131,7 +112,7 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	if (store_open(p->conninfo, STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT,
 	    &own->store, err) != MU_OK || policy_open(own, p, err) != MU_OK)
 		return err->rc;
-	source_fill(own, p, source);
+	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
 	rules_holder_format(p->settings, &own->holder);
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
