@@ -3,25 +3,26 @@
 #include "store/store_priv.h"
 
 static const struct store_sql account_insert = { STORE_ACCOUNT, "account_insert",
-    "INSERT INTO account (" ACCOUNT_COLUMNS("") ", settled_version, urgent, debt_since, next_attempt_at, attempts, parked,"
-    " owned, observed_state, observed_rights, observed_id, last_outcome, last_text)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::bigint, $10, $9::bigint - 1, $11::boolean,"
-    " CASE WHEN $11::boolean THEN " AS_TIME("$12") " END, " AS_TIME("$12") ", 0, false,"
-    " false, 'absent', '', '', '', '')" };
+    "INSERT INTO account (" ACCOUNT_COLUMNS("") ", settled_version, urgent, debt_since,"
+    " next_attempt_at, attempts, parked, owned, observed_state, observed_rights, observed_id,"
+    " last_outcome, last_text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::bigint, $10,"
+    " $9::bigint - 1, $11::boolean, CASE WHEN $11::boolean THEN " AS_TIME("$12") " END, "
+    AS_TIME("$12") ", 0, false, false, 'absent', '', '', '', '')" };
 /* $1 to $8 as above; person, platform and subject never change. */
 static const struct store_sql account_update = { STORE_ACCOUNT, "account_update",
-    "UPDATE account SET name = $4, wanted_state = $6, roles = $7, entitlements = $8, version = $9::bigint, mac = $10,"
-    " urgent = urgent OR $11::boolean,"
-    " debt_since = CASE WHEN $11::boolean THEN coalesce(debt_since, " AS_TIME("$12") ") ELSE debt_since END,"
-    " next_attempt_at = " AS_TIME("$12") ", attempts = 0, parked = false"
-    " WHERE account_id = $1 AND person_id = $2 AND platform = $3 AND subject = $5 AND version = $9::bigint - 1" };
+    "UPDATE account SET name = $4, wanted_state = $6, roles = $7, entitlements = $8,"
+    " version = $9::bigint, mac = $10, urgent = urgent OR $11::boolean,"
+    " debt_since = CASE WHEN $11::boolean THEN coalesce(debt_since, " AS_TIME("$12")
+    ") ELSE debt_since END, next_attempt_at = " AS_TIME("$12") ", attempts = 0, parked = false"
+    " WHERE account_id = $1 AND person_id = $2 AND platform = $3 AND subject = $5"
+    " AND version = $9::bigint - 1" };
 static const struct store_sql credential_drop = { STORE_ACCOUNT, "account_credential_drop",
     "DELETE FROM credential WHERE account_id = $1" };
 static const struct store_sql holder = { STORE_ACCOUNT | STORE_PERSON, "account_holder",
     "SELECT person_id FROM account WHERE platform = $1 AND name = $2" };
 
-const struct store_sql *const store_account_sql[] = { &account_insert, &account_update, &credential_drop, &holder,
-    NULL };
+const struct store_sql *const store_account_sql[] = { &account_insert, &account_update,
+    &credential_drop, &holder, NULL };
 
 void
 store_account_write(struct store *s, const struct store_account *a, bool urgent, int64_t now_s)
@@ -48,8 +49,8 @@ store_account_write(struct store *s, const struct store_account *a, bool urgent,
 }
 
 enum mu_rc
-store_account_holder(struct store *s, const char *platform, const char *name, struct mu_uuid *out_person_id,
-    struct mu_err *err)
+store_account_holder(struct store *s, const char *platform, const char *name,
+    struct mu_uuid *out_person_id, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;

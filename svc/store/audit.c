@@ -11,8 +11,8 @@ static const struct store_sql record_insert = { STORE_AUDIT, "audit_write",
     " VALUES ($1, to_timestamp($2::bigint / 1000.0), $3, $4))"
     " INSERT INTO audit_pending (record_id) VALUES ($1)" };
 static const struct store_sql unnumbered = { STORE_TREE, "audit_unnumbered",
-    "SELECT r.record_id, r.body FROM audit_pending p JOIN audit_record r ON r.record_id = p.record_id"
-    " ORDER BY p.record_id LIMIT $1::bigint" };
+    "SELECT r.record_id, r.body FROM audit_pending p JOIN audit_record r ON r.record_id"
+    " = p.record_id ORDER BY p.record_id LIMIT $1::bigint" };
 static const struct store_sql leaf_insert = { STORE_TREE, "leaf_write",
     "WITH d AS (DELETE FROM audit_pending WHERE record_id = $2)"
     " INSERT INTO audit_leaf (leaf_index, record_id, leaf_hash) VALUES ($1, $2, $3)" };
@@ -24,12 +24,12 @@ static const struct store_sql checkpoint_last = { STORE_TREE, "checkpoint_last",
 static const struct store_sql checkpoint_insert = { STORE_TREE, "checkpoint_write",
     "INSERT INTO audit_checkpoint (tree_size, note, made_at) VALUES ($1, $2, " AS_TIME("$3") ")" };
 
-const struct store_sql *const store_audit_sql[] = { &record_insert, &unnumbered, &leaf_insert, &leaves,
-    &checkpoint_last, &checkpoint_insert, NULL };
+const struct store_sql *const store_audit_sql[] = { &record_insert, &unnumbered, &leaf_insert,
+    &leaves, &checkpoint_last, &checkpoint_insert, NULL };
 
 void
-store_audit_write(struct store *s, const struct mu_uuid *record_id, int64_t happened_at_ms, const char *kind,
-    const char *body)
+store_audit_write(struct store *s, const struct mu_uuid *record_id, int64_t happened_at_ms,
+    const char *kind, const char *body)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -41,7 +41,8 @@ store_audit_write(struct store *s, const struct mu_uuid *record_id, int64_t happ
 }
 
 enum mu_rc
-store_audit_unnumbered(struct store *s, size_t max, store_record_fn *each, void *ctx, struct mu_err *err)
+store_audit_unnumbered(struct store *s, size_t max, store_record_fn *each, void *ctx,
+    struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -98,7 +99,8 @@ store_leaf_each(struct store *s, store_leaf_fn *each, void *ctx, struct mu_err *
 }
 
 enum mu_rc
-store_checkpoint_last(struct store *s, int64_t *out_size, struct mu_buf *out_note, struct mu_err *err)
+store_checkpoint_last(struct store *s, int64_t *out_size, struct mu_buf *out_note,
+    struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 

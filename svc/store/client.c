@@ -3,25 +3,26 @@
 #include "store/store_priv.h"
 
 #define CLIENT_COLUMNS \
-	"client_id, name, platform, fingerprint, csr_digest, certificate, " AS_UNIX("not_after") ", version, mac"
+	"client_id, name, platform, fingerprint, csr_digest, certificate, " \
+	AS_UNIX("not_after") ", version, mac"
 
 static const struct store_sql list = { STORE_CLIENT, "client_list",
     "SELECT " CLIENT_COLUMNS " FROM token_client ORDER BY name" };
 static const struct store_sql find = { STORE_CLIENT, "client_find",
     "SELECT " CLIENT_COLUMNS " FROM token_client WHERE fingerprint = $1" };
 static const struct store_sql client_insert = { STORE_CLIENT, "client_insert",
-    "INSERT INTO token_client (client_id, name, platform, fingerprint, csr_digest, certificate, not_after, version, mac)"
-    " VALUES ($1, $2, $3, $4, $5, $6, " AS_TIME("$7") ", $8, $9)" };
+    "INSERT INTO token_client (client_id, name, platform, fingerprint, csr_digest, certificate,"
+    " not_after, version, mac) VALUES ($1, $2, $3, $4, $5, $6, " AS_TIME("$7") ", $8, $9)" };
 static const struct store_sql client_update = { STORE_CLIENT, "client_update",
-    "UPDATE token_client SET name = $2, platform = $3, fingerprint = $4, csr_digest = $5, certificate = $6,"
-    " not_after = " AS_TIME("$7") ", version = $8::bigint, mac = $9"
+    "UPDATE token_client SET name = $2, platform = $3, fingerprint = $4, csr_digest = $5,"
+    " certificate = $6, not_after = " AS_TIME("$7") ", version = $8::bigint, mac = $9"
     " WHERE client_id = $1 AND version = $8::bigint - 1" };
 
 static const struct store_sql client_delete = { STORE_CLIENT, "client_delete",
     "DELETE FROM token_client WHERE client_id = $1" };
 
-const struct store_sql *const store_client_sql[] = { &list, &find, &client_insert, &client_update, &client_delete,
-    NULL };
+const struct store_sql *const store_client_sql[] = { &list, &find, &client_insert, &client_update,
+    &client_delete, NULL };
 
 void
 store_client_clear(struct store_client *c)

@@ -1,5 +1,6 @@
 /*
- * store/client.h - who may call the token API: one row per platform's client certificate (STORE_CLIENT)
+ * store/client.h - who may call the token API: one row per platform's client certificate
+ * (STORE_CLIENT)
  */
 #ifndef STORE_CLIENT_H
 #define STORE_CLIENT_H
@@ -30,13 +31,18 @@ struct store_clients {
 void store_clients_clear(struct store_clients *c);
 
 /* By name. */
-MU_CHECKED enum mu_rc store_client_list(struct store *s, struct store_clients *out_clients, struct mu_err *err);
+MU_CHECKED enum mu_rc store_client_list(struct store *s, struct store_clients *out_clients,
+    struct mu_err *err);
 
 /* MU_EABSENT when no client has it. */
-MU_CHECKED enum mu_rc store_client_find(struct store *s, const unsigned char fingerprint[FINGERPRINT_BYTES],
-    struct store_client *out_client, struct mu_err *err);
+MU_CHECKED enum mu_rc store_client_find(struct store *s,
+    const unsigned char fingerprint[FINGERPRINT_BYTES], struct store_client *out_client,
+    struct mu_err *err);
 
-/* Version 1 inserts; a higher one replaces the row of this client_id whose version is one less. Inside a transaction. */
+/*
+ * Version 1 inserts; a higher one replaces the row of this client_id whose version is one less.
+ * Inside a transaction.
+ */
 void store_client_write(struct store *s, const struct store_client *c);
 
 /* The row is gone at commit, and with it the access. Inside a transaction. */

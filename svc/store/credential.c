@@ -8,39 +8,43 @@
 static const struct store_sql drop_old = { STORE_CREDENTIAL, "credential_drop",
     "DELETE FROM credential WHERE account_id = $1" };
 static const struct store_sql credential_insert = { STORE_CREDENTIAL, "credential_write",
-    "WITH a AS MATERIALIZED (SELECT account_id FROM account WHERE account_id = $2 AND version = $3::bigint"
-    " AND wanted_state = 'enabled' FOR UPDATE)"
+    "WITH a AS MATERIALIZED (SELECT account_id FROM account WHERE account_id = $2"
+    " AND version = $3::bigint AND wanted_state = 'enabled' FOR UPDATE)"
     " INSERT INTO credential (account_id, credential_id, sealed, made_at, expires_at)"
     " SELECT account_id, $1, $4, " AS_TIME("$5") ", " AS_TIME("$6") " FROM a" };
 static const struct store_sql credential_set = { STORE_CREDENTIAL, "credential_set",
-    "UPDATE credential SET set_at = " AS_TIME("$3") " WHERE credential_id = $1 AND account_id = $2" };
+    "UPDATE credential SET set_at = " AS_TIME("$3") " WHERE credential_id = $1"
+    " AND account_id = $2" };
 static const struct store_sql expire = { STORE_CREDENTIAL, "credential_expire",
-    "WITH gone AS (DELETE FROM credential WHERE expires_at <= " AS_TIME("$1") " RETURNING account_id)"
-    " UPDATE account a SET settled_version = least(a.settled_version, a.version - 1), next_attempt_at = " AS_TIME("$1") ","
-    " attempts = 0, parked = false FROM gone WHERE a.account_id = gone.account_id" };
+    "WITH gone AS (DELETE FROM credential WHERE expires_at <= " AS_TIME("$1")
+    " RETURNING account_id) UPDATE account a SET settled_version = least(a.settled_version,"
+    " a.version - 1), next_attempt_at = " AS_TIME("$1") ", attempts = 0, parked = false FROM gone"
+    " WHERE a.account_id = gone.account_id" };
 static const struct store_sql claim_find = { STORE_CREDENTIAL, "claim_find",
-    "SELECT p.person_id, p.source, p.dn, p.uid, p.state, p.blocked, p.identified, a.account_id, a.platform, a.name,"
-    " a.wanted_state, CASE WHEN c.account_id IS NULL THEN CASE WHEN a.claimed_at IS NULL THEN 0 ELSE 3 END"
-    " WHEN c.expires_at <= " AS_TIME("$2") " OR a.wanted_state <> 'enabled' THEN 0"
-    " WHEN c.set_at IS NULL THEN 1 ELSE 2 END, a.claimed_at IS NOT NULL"
-    " FROM person p LEFT JOIN account a ON a.person_id = p.person_id"
+    "SELECT p.person_id, p.source, p.dn, p.uid, p.state, p.blocked, p.identified, a.account_id,"
+    " a.platform, a.name, a.wanted_state, CASE WHEN c.account_id IS NULL THEN CASE"
+    " WHEN a.claimed_at IS NULL THEN 0 ELSE 3 END WHEN c.expires_at <= " AS_TIME("$2")
+    " OR a.wanted_state <> 'enabled' THEN 0 WHEN c.set_at IS NULL THEN 1 ELSE 2 END,"
+    " a.claimed_at IS NOT NULL FROM person p LEFT JOIN account a ON a.person_id = p.person_id"
     " LEFT JOIN credential c ON c.account_id = a.account_id"
     " WHERE lower(p.uid) = lower($1) AND p.uid <> '' ORDER BY p.person_id, a.platform" };
 static const struct store_sql claimable = { STORE_CREDENTIAL, "claim_lock",
     "SELECT a.account_id, c.credential_id, a.platform, a.name, c.sealed, a.claimed_at IS NOT NULL"
-    " FROM account a JOIN credential c ON c.account_id = a.account_id JOIN person p ON p.person_id = a.person_id"
-    " WHERE a.person_id = $1 AND p.state = 'active' AND NOT p.blocked AND a.wanted_state = 'enabled'"
-    " AND c.set_at IS NOT NULL AND c.expires_at > " AS_TIME("$2") " ORDER BY a.platform FOR UPDATE OF a" };
+    " FROM account a JOIN credential c ON c.account_id = a.account_id JOIN person p ON p.person_id"
+    " = a.person_id WHERE a.person_id = $1 AND p.state = 'active' AND NOT p.blocked"
+    " AND a.wanted_state = 'enabled' AND c.set_at IS NOT NULL AND c.expires_at > " AS_TIME("$2")
+    " ORDER BY a.platform FOR UPDATE OF a" };
 static const struct store_sql claimed = { STORE_CREDENTIAL, "claimed",
-    "WITH gone AS (DELETE FROM credential WHERE credential_id = $1 AND account_id = $2 RETURNING account_id)"
-    " UPDATE account a SET claimed_at = " AS_TIME("$3") " FROM gone WHERE a.account_id = gone.account_id" };
+    "WITH gone AS (DELETE FROM credential WHERE credential_id = $1 AND account_id = $2"
+    " RETURNING account_id) UPDATE account a SET claimed_at = " AS_TIME("$3") " FROM gone"
+    " WHERE a.account_id = gone.account_id" };
 
-const struct store_sql *const store_credential_sql[] = { &drop_old, &credential_insert, &credential_set, &expire,
-    &claim_find, &claimable, &claimed, NULL };
+const struct store_sql *const store_credential_sql[] = { &drop_old, &credential_insert,
+    &credential_set, &expire, &claim_find, &claimable, &claimed, NULL };
 
 void
-store_credential_write(struct store *s, const struct mu_uuid *credential_id, const struct account_want *want,
-    const struct mu_secret *sealed, int64_t now_s)
+store_credential_write(struct store *s, const struct mu_uuid *credential_id,
+    const struct account_want *want, const struct mu_secret *sealed, int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args old = STORE_ARGS_INIT, args = STORE_ARGS_INIT;
 
@@ -56,8 +60,8 @@ store_credential_write(struct store *s, const struct mu_uuid *credential_id, con
 }
 
 void
-store_credential_set(struct store *s, const struct mu_uuid *credential_id, const struct mu_uuid *account_id,
-    int64_t now_s)
+store_credential_set(struct store *s, const struct mu_uuid *credential_id,
+    const struct mu_uuid *account_id, int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -133,8 +137,8 @@ row_claim_account(const PGresult *rows, int row, struct store_claim_person *p, s
 }
 
 enum mu_rc
-store_claim_find(struct store *s, const char *uid, int64_t now_s, struct store_claim_people *out_people,
-    struct mu_err *err)
+store_claim_find(struct store *s, const char *uid, int64_t now_s,
+    struct store_claim_people *out_people, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -149,8 +153,9 @@ store_claim_find(struct store *s, const char *uid, int64_t now_s, struct store_c
 		struct mu_uuid person_id;
 
 		row_uuid(rows, i, 0, &person_id);
-		if ((people.count == 0 || !mu_uuid_equal(&people.list[people.count - 1].person_id, &person_id)) &&
-		    row_claim_person(rows, i, &people.list[people.count++], err) != MU_OK)
+		if ((people.count == 0 || !mu_uuid_equal(&people.list[people.count - 1].person_id,
+		    &person_id)) && row_claim_person(rows, i, &people.list[people.count++],
+		    err) != MU_OK)
 			return err->rc;
 		if (row_claim_account(rows, i, &people.list[people.count - 1], err) != MU_OK)
 			return err->rc;
@@ -200,8 +205,8 @@ store_credential_claimable(struct store *s, const struct mu_uuid *person_id, int
 }
 
 void
-store_credential_claimed(struct store *s, const struct mu_uuid *credential_id, const struct mu_uuid *account_id,
-    int64_t now_s)
+store_credential_claimed(struct store *s, const struct mu_uuid *credential_id,
+    const struct mu_uuid *account_id, int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 

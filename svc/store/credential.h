@@ -1,5 +1,6 @@
 /*
- * store/credential.h - sealed first passwords: made by provision, collected once at claim (STORE_CREDENTIAL)
+ * store/credential.h - sealed first passwords: made by provision, collected once at claim
+ * (STORE_CREDENTIAL)
  *
  * At most one per account, and only while the account is to be enabled: store_account_write drops
  * it when the account is not. What is sealed here only `keys` can open. Inside a transaction.
@@ -14,29 +15,30 @@
 
 #define CREDENTIAL_KEEP_S (30 * 86400)	/* then it is destroyed unclaimed and made anew */
 
-/* --- Provision --------------------------------------------------------------------------------- */
+/* --- Provision ------------------------------------------------------------------------ */
 
 /*
  * Keeps a fresh sealed password instead of whatever the account had. MU_ECONFLICT at commit when
  * the account is no longer to be enabled at this version.
  */
-void store_credential_write(struct store *s, const struct mu_uuid *credential_id, const struct account_want *want,
-    const struct mu_secret *sealed, int64_t now_s);
+void store_credential_write(struct store *s, const struct mu_uuid *credential_id,
+    const struct account_want *want, const struct mu_secret *sealed, int64_t now_s);
 
 /* The platform has taken it: the person may collect it. */
-void store_credential_set(struct store *s, const struct mu_uuid *credential_id, const struct mu_uuid *account_id,
-    int64_t now_s);
+void store_credential_set(struct store *s, const struct mu_uuid *credential_id,
+    const struct mu_uuid *account_id, int64_t now_s);
 
 /* Drops what nobody collected in time; those accounts become unsettled, so that it is made anew. */
 void store_credential_expire(struct store *s, int64_t now_s);
 
-/* --- Claim ------------------------------------------------------------------------------------- */
+/* --- Claim ---------------------------------------------------------------------------- */
 
 struct store_claim_account {
 	struct mu_uuid account_id;
 	char *platform, *name;
 	enum account_state wanted;
-	enum store_credential_state credential;	/* CLAIMABLE: not expired, and the account is to be enabled */
+	/* CLAIMABLE: not expired, and the account is to be enabled */
+	enum store_credential_state credential;
 	bool claimed_before;
 };
 
@@ -76,12 +78,15 @@ struct store_claimables {
 };
 void store_claimables_clear(struct store_claimables *c);
 
-/* What an active, unblocked person may collect now; locks those accounts until the end of the transaction. */
-MU_CHECKED enum mu_rc store_credential_claimable(struct store *s, const struct mu_uuid *person_id, int64_t now_s,
-    struct store_claimables *out_claimables, struct mu_err *err);
+/*
+ * What an active, unblocked person may collect now; locks those accounts until the end of the
+ * transaction.
+ */
+MU_CHECKED enum mu_rc store_credential_claimable(struct store *s, const struct mu_uuid *person_id,
+    int64_t now_s, struct store_claimables *out_claimables, struct mu_err *err);
 
 /* Collected: the credential is gone and the account remembers. Show it only after the commit. */
-void store_credential_claimed(struct store *s, const struct mu_uuid *credential_id, const struct mu_uuid *account_id,
-    int64_t now_s);
+void store_credential_claimed(struct store *s, const struct mu_uuid *credential_id,
+    const struct mu_uuid *account_id, int64_t now_s);
 
 #endif

@@ -16,24 +16,25 @@ static const struct store_sql group_members = { STORE_PERSON, "group_members",
     "WITH given AS MATERIALIZED (SELECT DISTINCT dn FROM unnest($3::text[]) AS d (dn)),"
     " gone AS (DELETE FROM directory_member m WHERE m.source = $1 AND m.entry_uuid = $2"
     " AND NOT EXISTS (SELECT 1 FROM given WHERE given.dn = m.member_dn) RETURNING m.member_dn),"
-    " fresh AS (INSERT INTO directory_member (source, entry_uuid, member_dn) SELECT $1, $2, dn FROM given"
-    " ON CONFLICT (source, entry_uuid, member_dn) DO NOTHING RETURNING member_dn)"
+    " fresh AS (INSERT INTO directory_member (source, entry_uuid, member_dn) SELECT $1, $2, dn"
+    " FROM given ON CONFLICT (source, entry_uuid, member_dn) DO NOTHING RETURNING member_dn)"
     " SELECT p.person_id FROM (SELECT member_dn FROM gone UNION SELECT member_dn FROM fresh"
     " UNION SELECT dn FROM given WHERE $4::boolean) AS changed (dn) CROSS JOIN LATERAL"
-    " (SELECT person_id FROM person WHERE source = $1 AND dn = changed.dn OFFSET 0) AS p ORDER BY p.person_id" };
+    " (SELECT person_id FROM person WHERE source = $1 AND dn = changed.dn OFFSET 0) AS p"
+    " ORDER BY p.person_id" };
 static const struct store_sql group_drop = { STORE_PERSON, "group_drop",
     "DELETE FROM directory_group WHERE source = $1 AND entry_uuid = $2" };
 static const struct store_sql group_entries = { STORE_PERSON, "group_entries",
     "SELECT entry_uuid FROM directory_group WHERE source = $1 AND entry_uuid > $2::uuid"
     " ORDER BY entry_uuid LIMIT $3::bigint" };
 
-const struct store_sql *const store_group_sql[] = { &group_lock, &group_put, &group_members, &group_drop,
-    &group_entries, NULL };
+const struct store_sql *const store_group_sql[] = { &group_lock, &group_put, &group_members,
+    &group_drop, &group_entries, NULL };
 
 static enum mu_rc
-members_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid, const char *const *member_dns,
-    size_t member_count, bool all_changed, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
-    struct mu_err *err)
+members_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid,
+    const char *const *member_dns, size_t member_count, bool all_changed,
+    struct mu_uuid **out_changed_ids, size_t *out_changed_count, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -52,9 +53,9 @@ members_write(struct store *s, const char *source, const struct mu_uuid *entry_u
 }
 
 enum mu_rc
-store_group_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid, const char *name,
-    const char *const *member_dns, size_t member_count, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
-    struct mu_err *err)
+store_group_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid,
+    const char *name, const char *const *member_dns, size_t member_count,
+    struct mu_uuid **out_changed_ids, size_t *out_changed_count, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args key = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -69,8 +70,8 @@ store_group_write(struct store *s, const char *source, const struct mu_uuid *ent
 		arg_text(&key, name);
 		store_put(s, &group_put, &key, true);
 	}
-	return members_write(s, source, entry_uuid, member_dns, member_count, renamed, out_changed_ids,
-	    out_changed_count, err);
+	return members_write(s, source, entry_uuid, member_dns, member_count, renamed,
+	    out_changed_ids, out_changed_count, err);
 }
 
 enum mu_rc
@@ -82,11 +83,13 @@ store_group_remove(struct store *s, const char *source, const struct mu_uuid *en
 	arg_text(&key, source);
 	arg_uuid(&key, entry_uuid);
 	store_put(s, &group_drop, &key, false);
-	return members_write(s, source, entry_uuid, NULL, 0, false, out_changed_ids, out_changed_count, err);
+	return members_write(s, source, entry_uuid, NULL, 0, false, out_changed_ids,
+	    out_changed_count, err);
 }
 
 enum mu_rc
-store_group_each(struct store *s, const char *source, store_entry_fn *each, void *ctx, struct mu_err *err)
+store_group_each(struct store *s, const char *source, store_entry_fn *each, void *ctx,
+    struct mu_err *err)
 {
 	struct mu_uuid after = { .bytes = { 0 } };
 	int got;

@@ -27,7 +27,8 @@ listen_all(struct store_hint *h, PGconn *conn)
 	MU_AUTO(mu_buf_clear) struct mu_buf sql = MU_BUF_INIT;
 
 	for (size_t i = 0; i < h->count; i++) {
-		char *quoted = PQescapeIdentifier(conn, h->channels[i].name, strlen(h->channels[i].name));
+		char *quoted = PQescapeIdentifier(conn, h->channels[i].name,
+		    strlen(h->channels[i].name));
 
 		mu_buf_format(&sql, "LISTEN %s;", quoted == NULL ? "none" : quoted);
 		PQfreemem(quoted);
@@ -36,7 +37,10 @@ listen_all(struct store_hint *h, PGconn *conn)
 	h->asking = h->count > 0 && PQsendQuery(conn, sql.data) == 1;
 }
 
-/* The answers to LISTEN: from the last on, hints arrive; what came before is lost, so everybody looks. */
+/*
+ * The answers to LISTEN: from the last on, hints arrive; what came before is lost, so everybody
+ * looks.
+ */
 static void
 answers_read(struct store_hint *h, PGconn *conn)
 {

@@ -2,7 +2,8 @@
  * store/hint.h - wake-ups from the store: LISTEN on a connection of its own, in the caller's loop
  *
  * Only ever a hint: it saves waiting for the next poll and carries nothing. It reconnects by itself
- * (backing off up to 2 s) and then calls every handler once, because hints were lost meanwhile. Poll anyway.
+ * (backing off up to 2 s) and then calls every handler once, because hints were lost meanwhile.
+ * Poll anyway.
  */
 #ifndef STORE_HINT_H
 #define STORE_HINT_H
@@ -12,7 +13,8 @@
 
 struct store_hint;
 
-struct store_hint *store_hint_open(struct mu_loop *loop, const char *conninfo);	/* copied; returns at once */
+/* copied; returns at once */
+struct store_hint *store_hint_open(struct mu_loop *loop, const char *conninfo);
 void store_hint_close(struct store_hint *h);
 
 /* fn runs at most once a turn, however many hints arrived. channel is borrowed for ever. */

@@ -99,7 +99,8 @@ store_link_good(struct store_link *l)
 static void
 came_up(struct store_link *l)
 {
-	if (PQsetnonblocking(l->conn, 1) != 0 || (l->pipeline && PQenterPipelineMode(l->conn) != 1)) {
+	if (PQsetnonblocking(l->conn, 1) != 0 || (l->pipeline &&
+	    PQenterPipelineMode(l->conn) != 1)) {
 		break_lost(l);
 		return;
 	}

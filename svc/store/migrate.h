@@ -1,8 +1,8 @@
 /*
  * store/migrate.h - brings the schema to this program's version
  *
- * sql/migrate/NNNN_what.sql in order, each in a transaction of its own, then sql/roles.sql, which may
- * be applied any number of times. The SQL is compiled in: the program needs no files.
+ * sql/migrate/NNNN_what.sql in order, each in a transaction of its own, then sql/roles.sql, which
+ * may be applied any number of times. The SQL is compiled in: the program needs no files.
  */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H

@@ -11,7 +11,8 @@ struct store_migration {
 	const char *text;
 };
 
-extern const struct store_migration store_migrations[];	/* in order, gapless from 1, ended by NULL */
+/* in order, gapless from 1, ended by NULL */
+extern const struct store_migration store_migrations[];
 extern const char store_roles_text[];
 
 #endif

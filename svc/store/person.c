@@ -12,61 +12,70 @@
 	"blocked, attrs, content_hash, roles, identified, evidence"
 
 /*
- * A key at a time, in order of the key: EACH makes it so whatever the planner believes. Statements are
- * planned while tables are empty, and a plan for an empty table reads a full one from end to end.
+ * A key at a time, in order of the key: EACH makes it so whatever the planner believes. Statements
+ * are planned while tables are empty, and a plan for an empty table reads a full one from end to
+ * end.
  */
 #define EACH(query)	" CROSS JOIN LATERAL (" query " OFFSET 0) "
 #define IDS		"(SELECT id FROM unnest($1::uuid[]) AS u (id) ORDER BY id) AS i"
 #define GROUPS_OF(source, dn) \
-	EACH("SELECT entry_uuid FROM directory_member WHERE source = " source " AND member_dn = " dn) "AS m" \
-	EACH("SELECT name FROM directory_group WHERE source = " source " AND entry_uuid = m.entry_uuid") "AS g"
+	EACH("SELECT entry_uuid FROM directory_member" \
+	    " WHERE source = " source " AND member_dn = " dn) "AS m" \
+	EACH("SELECT name FROM directory_group" \
+	    " WHERE source = " source " AND entry_uuid = m.entry_uuid") "AS g"
 
 static const struct store_sql find_entries = { STORE_PERSON, "person_find_entries",
     "SELECT p.person_id FROM unnest($2::uuid[]) AS e (id)"
     EACH("SELECT person_id FROM person WHERE source = $1 AND entry_uuid = e.id") "AS p" };
 static const struct store_sql lock_ids = { STORE_PERSON, "person_lock_ids",
-    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id FOR UPDATE") "AS p" };
+    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id"
+    " FOR UPDATE") "AS p" };
 static const struct store_sql read_ids = { STORE_PERSON, "person_read_ids",
-    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id") "AS p" };
+    "SELECT p.* FROM " IDS EACH("SELECT " PERSON_COLUMNS " FROM person WHERE person_id = i.id")
+    "AS p" };
 static const struct store_sql accounts_of = { STORE_PERSON, "person_accounts",
     "SELECT a.* FROM " IDS EACH("SELECT " ACCOUNT_COLUMNS("") ", settled_version FROM account"
     " WHERE person_id = i.id ORDER BY platform") "AS a" };
 static const struct store_sql groups_of = { STORE_PERSON, "person_groups",
-    "SELECT i.id, g.name FROM " IDS EACH("SELECT source, dn FROM person WHERE person_id = i.id") "AS p"
-    GROUPS_OF("p.source", "p.dn") };
+    "SELECT i.id, g.name FROM " IDS EACH("SELECT source, dn FROM person WHERE person_id = i.id")
+    "AS p" GROUPS_OF("p.source", "p.dn") };
 static const struct store_sql groups_of_dns = { STORE_PERSON, "person_groups_of_dns",
-    "SELECT d.place, g.name FROM unnest($2::text[]) WITH ORDINALITY AS d (dn, place)" GROUPS_OF("$1", "d.dn") };
+    "SELECT d.place, g.name FROM unnest($2::text[]) WITH ORDINALITY AS d (dn, place)"
+    GROUPS_OF("$1", "d.dn") };
 static const struct store_sql hashes = { STORE_PERSON, "person_hashes",
-    "SELECT p.* FROM unnest($2::uuid[]) AS e (id) " EACH("SELECT person_id, entry_uuid, content_hash FROM person"
-    " WHERE source = $1 AND entry_uuid = e.id") "AS p" };
+    "SELECT p.* FROM unnest($2::uuid[]) AS e (id) " EACH("SELECT person_id, entry_uuid,"
+    " content_hash FROM person WHERE source = $1 AND entry_uuid = e.id") "AS p" };
 static const struct store_sql person_insert = { STORE_PERSON, "person_insert",
-    "INSERT INTO person (person_id, version, source, entry_uuid, dn, uid, display_name, state, state_since, starts_at,"
-    " ends_at, due_at, blocked, attrs, content_hash, roles, identified, evidence)"
-    " VALUES ($1, $2::bigint + 1, $3, $4, $5, $6, $7, $8, " AS_TIME("$9") ", " AS_TIME("$10") ", " AS_TIME("$11") ", "
-    AS_TIME("$12") ", $13, $14, $15, $16, $17, $18)" };
+    "INSERT INTO person (person_id, version, source, entry_uuid, dn, uid, display_name, state,"
+    " state_since, starts_at, ends_at, due_at, blocked, attrs, content_hash, roles, identified,"
+    " evidence) VALUES ($1, $2::bigint + 1, $3, $4, $5, $6, $7, $8, " AS_TIME("$9") ", "
+    AS_TIME("$10") ", " AS_TIME("$11") ", " AS_TIME("$12") ", $13, $14, $15, $16, $17, $18)" };
 static const struct store_sql person_update = { STORE_PERSON, "person_update",
-    "UPDATE person SET version = version + 1, source = $3, entry_uuid = $4, dn = $5, uid = $6, display_name = $7,"
-    " state = $8, state_since = " AS_TIME("$9") ", starts_at = " AS_TIME("$10") ", ends_at = " AS_TIME("$11") ","
-    " due_at = " AS_TIME("$12") ", blocked = $13, attrs = $14, content_hash = $15, roles = $16, identified = $17,"
-    " evidence = $18 WHERE person_id = $1 AND version = $2::bigint" };
+    "UPDATE person SET version = version + 1, source = $3, entry_uuid = $4, dn = $5, uid = $6,"
+    " display_name = $7, state = $8, state_since = " AS_TIME("$9") ", starts_at = " AS_TIME("$10")
+    ", ends_at = " AS_TIME("$11") ", due_at = " AS_TIME("$12") ", blocked = $13, attrs = $14,"
+    " content_hash = $15, roles = $16, identified = $17, evidence = $18 WHERE person_id = $1"
+    " AND version = $2::bigint" };
 static const struct store_sql entries = { STORE_PERSON, "person_entries",
     "SELECT entry_uuid FROM person WHERE source = $1 AND entry_uuid > $2::uuid"
     " AND state NOT IN ('leaver', 'erased') ORDER BY entry_uuid LIMIT $3::bigint" };
 static const struct store_sql count_present = { STORE_PERSON, "person_count",
     "SELECT count(*) FROM person WHERE source = $1 AND state NOT IN ('leaver', 'erased')" };
 static const struct store_sql due = { STORE_PERSON, "person_due",
-    "SELECT person_id FROM person WHERE due_at <= " AS_TIME("$1") " ORDER BY due_at LIMIT $2::bigint" };
+    "SELECT person_id FROM person WHERE due_at <= " AS_TIME("$1") " ORDER BY due_at"
+    " LIMIT $2::bigint" };
 static const struct store_sql next_due = { STORE_PERSON, "person_next_due",
     "SELECT " AS_UNIX("min(due_at)") " FROM person WHERE due_at > " AS_TIME("$1") };
 static const struct store_sql page = { STORE_PERSON, "person_page",
     "SELECT person_id FROM person WHERE person_id > $1::uuid ORDER BY person_id LIMIT $2::bigint" };
 static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
     "SELECT p.person_id FROM unnest($2::text[]) AS d (dn)"
-    EACH("SELECT person_id FROM person WHERE source = $1 AND dn = d.dn") "AS p ORDER BY p.person_id" };
+    EACH("SELECT person_id FROM person WHERE source = $1 AND dn = d.dn")
+    "AS p ORDER BY p.person_id" };
 
-const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids, &accounts_of, &groups_of,
-    &groups_of_dns, &hashes, &person_insert, &person_update, &entries, &count_present, &due, &next_due, &page, &ids_by_dn,
-    NULL };
+const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids,
+    &accounts_of, &groups_of, &groups_of_dns, &hashes, &person_insert, &person_update, &entries,
+    &count_present, &due, &next_due, &page, &ids_by_dn, NULL };
 
 void
 store_person_clear(struct store_person *p)
@@ -128,7 +137,8 @@ walk_to(struct store_people *people, size_t *at, const struct mu_uuid *person_id
 }
 
 static enum mu_rc
-accounts_read(struct store *s, const struct store_args *ids, struct store_people *people, struct mu_err *err)
+accounts_read(struct store *s, const struct store_args *ids, struct store_people *people,
+    struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 	size_t at = 0;
@@ -136,7 +146,8 @@ accounts_read(struct store *s, const struct store_args *ids, struct store_people
 	if (store_ask(s, &accounts_of, ids, &rows, err) != MU_OK)
 		return err->rc;
 	for (int i = 0; i < PQntuples(rows); i++) {
-		struct store_account a = { .settled_version = row_int(rows, i, ACCOUNT_COLUMN_COUNT) };
+		struct store_account a = { .settled_version = row_int(rows, i,
+		    ACCOUNT_COLUMN_COUNT) };
 		struct store_person *p;
 
 		if (row_account(rows, i, 0, &a.want, a.mac, err) != MU_OK)
@@ -146,14 +157,16 @@ accounts_read(struct store *s, const struct store_args *ids, struct store_people
 			account_want_clear(&a.want);
 			break;
 		}
-		p->accounts = mu_alloc_again(p->accounts, p->account_count + 1, sizeof(*p->accounts));
+		p->accounts = mu_alloc_again(p->accounts, p->account_count + 1,
+		    sizeof(*p->accounts));
 		p->accounts[p->account_count++] = a;
 	}
 	return MU_OK;
 }
 
 static enum mu_rc
-groups_read(struct store *s, const struct store_args *ids, struct store_people *people, struct mu_err *err)
+groups_read(struct store *s, const struct store_args *ids, struct store_people *people,
+    struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 	size_t at = 0;
@@ -194,7 +207,8 @@ people_lock(struct store *s, const struct store_sql *sql, const struct store_arg
 	}
 	if (people.count > 0) {
 		arg_uuids(&ids, list, people.count);
-		if (accounts_read(s, &ids, &people, err) != MU_OK || groups_read(s, &ids, &people, err) != MU_OK)
+		if (accounts_read(s, &ids, &people, err) != MU_OK || groups_read(s, &ids, &people,
+		    err) != MU_OK)
 			return err->rc;
 	}
 	*out_people = people;
@@ -204,8 +218,8 @@ people_lock(struct store *s, const struct store_sql *sql, const struct store_arg
 
 /* At most max ids that a statement names. */
 static enum mu_rc
-ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args, struct mu_uuid *out_ids,
-    size_t max, size_t *out_count, struct mu_err *err)
+ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    struct mu_uuid *out_ids, size_t max, size_t *out_count, struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 
@@ -218,8 +232,8 @@ ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *a
 }
 
 enum mu_rc
-store_person_lock_entries(struct store *s, const char *source, const struct mu_uuid *entry_uuids, size_t count,
-    struct store_people *out_people, struct mu_err *err)
+store_person_lock_entries(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
+    size_t count, struct store_people *out_people, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(count + 1, sizeof(*ids));
@@ -254,8 +268,8 @@ store_person_read_ids(struct store *s, const struct mu_uuid *person_ids, size_t 
 }
 
 enum mu_rc
-store_person_hashes(struct store *s, const char *source, const struct mu_uuid *entry_uuids, size_t count,
-    struct store_people *out_people, struct mu_err *err)
+store_person_hashes(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
+    size_t count, struct store_people *out_people, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -278,8 +292,8 @@ store_person_hashes(struct store *s, const char *source, const struct mu_uuid *e
 }
 
 enum mu_rc
-store_person_groups(struct store *s, const char *source, const char *const *dns, size_t count, struct strings *out,
-    struct mu_err *err)
+store_person_groups(struct store *s, const char *source, const char *const *dns, size_t count,
+    struct strings *out, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -340,7 +354,8 @@ store_person_write(struct store *s, const struct store_person *p)
 }
 
 enum mu_rc
-store_person_each_entry(struct store *s, const char *source, store_entry_fn *each, void *ctx, struct mu_err *err)
+store_person_each_entry(struct store *s, const char *source, store_entry_fn *each, void *ctx,
+    struct mu_err *err)
 {
 	struct mu_uuid after = { .bytes = { 0 } };
 	int got;
@@ -377,8 +392,8 @@ store_person_count(struct store *s, const char *source, int64_t *out_count, stru
 }
 
 enum mu_rc
-store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids, size_t max, size_t *out_count,
-    struct mu_err *err)
+store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids, size_t max,
+    size_t *out_count, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 

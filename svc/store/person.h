@@ -2,8 +2,9 @@
  * store/person.h - people, their groups in the directory, and what each is to have
  *
  * One person, one writer at a time (DESIGN.md section 5): whoever changes a person, an account or a
- * grant locks the person's row first (store_person_lock_*), reads the state after the lock, decides,
- * writes, and store_person_update bumps the version. All calls belong inside a transaction.
+ * grant locks the person's row first (store_person_lock_*), reads the state after the lock,
+ * decides, writes, and store_person_update bumps the version. All calls belong inside a
+ * transaction.
  */
 #ifndef STORE_PERSON_H
 #define STORE_PERSON_H
@@ -25,7 +26,8 @@ struct store_account {
 
 struct store_person {
 	struct mu_uuid person_id, entry_uuid;
-	char *source, *dn, *uid;	/* dn normalised; uid: the login name, "" if the map has none */
+	/* dn normalised; uid: the login name, "" if the map has none */
+	char *source, *dn, *uid;
 	int64_t version;		/* as read; 0: not in the store yet */
 	enum person_state state;
 	int64_t state_since_s;
@@ -33,10 +35,12 @@ struct store_person {
 	int64_t due_at_s;		/* when the clock has to look again, 0: never */
 	bool blocked;			/* emergency revocation stands */
 	struct attrs attrs;
-	unsigned char content_hash[CONTENT_HASH_BYTES];	/* of dn and attrs as the directory gave them */
+	/* of dn and attrs as the directory gave them */
+	unsigned char content_hash[CONTENT_HASH_BYTES];
 	struct strings roles;		/* birthrights held */
 	char *identified, *evidence;	/* level and reference, "" if not identified */
-	struct strings groups;		/* names of their groups now: read with the person, not written */
+	/* names of their groups now: read with the person, not written */
+	struct strings groups;
 	struct store_account *accounts;
 	size_t account_count;
 };
@@ -54,71 +58,88 @@ void store_people_clear(struct store_people *p);
  * accounts and groups.
  */
 MU_CHECKED enum mu_rc store_person_lock_entries(struct store *s, const char *source,
-    const struct mu_uuid *entry_uuids, size_t count, struct store_people *out_people, struct mu_err *err);
-MU_CHECKED enum mu_rc store_person_lock_ids(struct store *s, const struct mu_uuid *person_ids, size_t count,
-    struct store_people *out_people, struct mu_err *err);
+    const struct mu_uuid *entry_uuids, size_t count, struct store_people *out_people,
+    struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_lock_ids(struct store *s, const struct mu_uuid *person_ids,
+    size_t count, struct store_people *out_people, struct mu_err *err);
 
 /* The same without a lock: for plans and other readers. */
-MU_CHECKED enum mu_rc store_person_read_ids(struct store *s, const struct mu_uuid *person_ids, size_t count,
-    struct store_people *out_people, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_read_ids(struct store *s, const struct mu_uuid *person_ids,
+    size_t count, struct store_people *out_people, struct mu_err *err);
 
 /* Only entry_uuid and content_hash, no lock: what a full read compares with. */
-MU_CHECKED enum mu_rc store_person_hashes(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
-    size_t count, struct store_people *out_people, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_hashes(struct store *s, const char *source,
+    const struct mu_uuid *entry_uuids, size_t count, struct store_people *out_people,
+    struct mu_err *err);
 
 /* Groups of people not in the store yet: for each dn the names of the groups that list it. out has
  * count elements, each to be cleared. */
-MU_CHECKED enum mu_rc store_person_groups(struct store *s, const char *source, const char *const *dns, size_t count,
-    struct strings *out, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_groups(struct store *s, const char *source,
+    const char *const *dns, size_t count, struct strings *out, struct mu_err *err);
 
-/* Writes all columns but groups and accounts; inserts when version is 0, else expects that version. */
+/*
+ * Writes all columns but groups and accounts; inserts when version is 0, else expects that
+ * version.
+ */
 void store_person_write(struct store *s, const struct store_person *p);
 
 /*
- * Writes the wanted part of an account. want.version has been bumped and mac made for it. The account
- * becomes due at once; urgent when it takes something away (revocations overtake everything) and
- * then its debt ages from now_s until settled.
+ * Writes the wanted part of an account. want.version has been bumped and mac made for it. The
+ * account becomes due at once; urgent when it takes something away (revocations overtake
+ * everything) and then its debt ages from now_s until settled.
  */
-void store_account_write(struct store *s, const struct store_account *a, bool urgent, int64_t now_s);
+void store_account_write(struct store *s, const struct store_account *a, bool urgent,
+    int64_t now_s);
 
 /* Who holds this name on the platform already: MU_EABSENT when nobody. */
 MU_CHECKED enum mu_rc store_account_holder(struct store *s, const char *platform, const char *name,
     struct mu_uuid *out_person_id, struct mu_err *err);
 
-/* Entry UUIDs of everyone of the source who is not a leaver or erased: for comparing a complete listing. */
+/*
+ * Entry UUIDs of everyone of the source who is not a leaver or erased: for comparing a complete
+ * listing.
+ */
 typedef void store_entry_fn(void *ctx, const struct mu_uuid *entry_uuid);
-MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *source, store_entry_fn *each, void *ctx,
-    struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *source,
+    store_entry_fn *each, void *ctx, struct mu_err *err);
 
 /* How many those are. */
-MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, int64_t *out_count, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, int64_t *out_count,
+    struct mu_err *err);
 
 /* person_ids whose due_at is at or before now_s, oldest first; at most max. */
-MU_CHECKED enum mu_rc store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids, size_t max,
-    size_t *out_count, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids,
+    size_t max, size_t *out_count, struct mu_err *err);
 /* The soonest due_at after now_s, 0 for none. */
-MU_CHECKED enum mu_rc store_person_next_due(struct store *s, int64_t now_s, int64_t *out_at_s, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_next_due(struct store *s, int64_t now_s, int64_t *out_at_s,
+    struct mu_err *err);
 
-/* person_ids of everyone, in pages by key: after is all zeros first. For re-deciding after a policy change. */
-MU_CHECKED enum mu_rc store_person_page(struct store *s, const struct mu_uuid *after, struct mu_uuid *out_ids, size_t max,
-    size_t *out_count, struct mu_err *err);
+/*
+ * person_ids of everyone, in pages by key: after is all zeros first. For re-deciding after a
+ * policy change.
+ */
+MU_CHECKED enum mu_rc store_person_page(struct store *s, const struct mu_uuid *after,
+    struct mu_uuid *out_ids, size_t max, size_t *out_count, struct mu_err *err);
 
 /* --- Groups of the directory ----------------------------------------------------------------- */
 
 /*
- * Makes the group's name and members as given; out_changed_ids are the people whose groups changed by
- * it (fresh array, mu_free): new and former members, all when the name changed.
+ * Makes the group's name and members as given; out_changed_ids are the people whose groups changed
+ * by it (fresh array, mu_free): new and former members, all when the name changed.
  */
-MU_CHECKED enum mu_rc store_group_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid,
-    const char *name, const char *const *member_dns, size_t member_count, struct mu_uuid **out_changed_ids,
-    size_t *out_changed_count, struct mu_err *err);
-MU_CHECKED enum mu_rc store_group_remove(struct store *s, const char *source, const struct mu_uuid *entry_uuid,
-    struct mu_uuid **out_changed_ids, size_t *out_changed_count, struct mu_err *err);
-MU_CHECKED enum mu_rc store_group_each(struct store *s, const char *source, store_entry_fn *each, void *ctx,
+MU_CHECKED enum mu_rc store_group_write(struct store *s, const char *source,
+    const struct mu_uuid *entry_uuid, const char *name, const char *const *member_dns,
+    size_t member_count, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
     struct mu_err *err);
+MU_CHECKED enum mu_rc store_group_remove(struct store *s, const char *source,
+    const struct mu_uuid *entry_uuid, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
+    struct mu_err *err);
+MU_CHECKED enum mu_rc store_group_each(struct store *s, const char *source, store_entry_fn *each,
+    void *ctx, struct mu_err *err);
 
 /* person_ids of the people with these dns. */
-MU_CHECKED enum mu_rc store_person_ids_by_dn(struct store *s, const char *source, const char *const *dns, size_t count,
-    struct mu_uuid **out_ids, size_t *out_count, struct mu_err *err);
+MU_CHECKED enum mu_rc store_person_ids_by_dn(struct store *s, const char *source,
+    const char *const *dns, size_t count, struct mu_uuid **out_ids, size_t *out_count,
+    struct mu_err *err);
 
 #endif

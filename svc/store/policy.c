@@ -15,7 +15,8 @@ static const struct store_sql version_insert = { STORE_POLICY, "policy_version_i
 static const struct store_sql file_insert = { STORE_POLICY, "policy_file_insert",
     "INSERT INTO policy_file (version, name, content) VALUES ($1, $2, $3)" };
 
-const struct store_sql *const store_policy_sql[] = { &current, &files_of, &version_insert, &file_insert, NULL };
+const struct store_sql *const store_policy_sql[] = { &current, &files_of, &version_insert,
+    &file_insert, NULL };
 
 void
 store_policy_clear(struct store_policy *p)

@@ -22,7 +22,8 @@ struct store_policy {
 void store_policy_clear(struct store_policy *p);
 
 /* MU_EABSENT while the store has none. */
-MU_CHECKED enum mu_rc store_policy_current(struct store *s, struct store_policy *out_policy, struct mu_err *err);
+MU_CHECKED enum mu_rc store_policy_current(struct store *s, struct store_policy *out_policy,
+    struct mu_err *err);
 void store_policy_write(struct store *s, const struct store_policy *p);
 
 #endif

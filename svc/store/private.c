@@ -39,7 +39,8 @@
 #define MAJOR_MIN		14
 #define MAJOR_MAX		30
 
-#define ARG(text)	((char *)(uintptr_t)(text))	/* execve(2) takes but does not change them */
+/* execve(2) takes but does not change them */
+#define ARG(text)	((char *)(uintptr_t)(text))
 
 struct store_private {
 	char *state_dir, *store_dir, *data_dir, *socket_dir, *bin_dir, *conninfo;
@@ -52,12 +53,15 @@ struct store_private {
 
 /* What the server is told, whatever stands in its files: small, durable, on its socket alone. */
 static const char *const settings[] = {
-	"listen_addresses=", ("port=" PORT), "max_connections=64", "shared_buffers=64MB", "maintenance_work_mem=32MB",
-	"huge_pages=off", "jit=off", "max_parallel_workers_per_gather=0", "max_worker_processes=2",
-	"autovacuum_max_workers=2", "max_logical_replication_workers=0", "synchronous_commit=on", "fsync=on", "full_page_writes=on", "wal_level=minimal",
-	"max_wal_senders=0", "recovery_init_sync_method=syncfs", "max_wal_size=1GB", "checkpoint_timeout=15min", "timezone=UTC", "log_timezone=UTC",
-	"logging_collector=off", "log_destination=stderr", "log_checkpoints=off", "log_error_verbosity=terse",
-	"log_min_error_statement=panic", "password_encryption=scram-sha-256", "cluster_name=muster",
+	"listen_addresses=", ("port=" PORT), "max_connections=64", "shared_buffers=64MB",
+	"maintenance_work_mem=32MB", "huge_pages=off", "jit=off",
+	"max_parallel_workers_per_gather=0", "max_worker_processes=2", "autovacuum_max_workers=2",
+	"max_logical_replication_workers=0", "synchronous_commit=on", "fsync=on",
+	"full_page_writes=on", "wal_level=minimal", "max_wal_senders=0", "max_wal_size=1GB",
+	"recovery_init_sync_method=syncfs", "checkpoint_timeout=15min", "timezone=UTC",
+	"log_timezone=UTC", "logging_collector=off", "log_destination=stderr",
+	"log_checkpoints=off", "log_error_verbosity=terse", "log_min_error_statement=panic",
+	"password_encryption=scram-sha-256", "cluster_name=muster",
 };
 
 static char *
@@ -69,7 +73,7 @@ path_join(const char *dir, const char *name)
 	return b.data;
 }
 
-/* --- Children ----------------------------------------------------------------------------------- */
+/* --- Children ------------------------------------------------------------------------- */
 
 /* In the child: another user, a life that ends with ours, no descriptors and no signals of ours. */
 static void
@@ -110,7 +114,8 @@ child_start(const struct store_private *p, char **argv, int out_fd, int keep_fd,
 	    ARG("TZ=UTC"), NULL, NULL };
 
 	if (stale_pid > 0) {
-		(void)snprintf(grandparent, sizeof(grandparent), "PG_GRANDPARENT_PID=%d", (int)stale_pid);
+		(void)snprintf(grandparent, sizeof(grandparent), "PG_GRANDPARENT_PID=%d",
+		    (int)stale_pid);
 		env[3] = grandparent;
 	}
 	pid = fork();
@@ -152,7 +157,8 @@ end_wait(pid_t pid, int64_t wait_ms)
 
 /* Runs a program to its end; its output, at most 4 KiB of it, is in out_text. */
 static enum mu_rc
-child_run(const struct store_private *p, char **argv, int keep_fd, struct mu_buf *out_text, struct mu_err *err)
+child_run(const struct store_private *p, char **argv, int keep_fd, struct mu_buf *out_text,
+    struct mu_err *err)
 {
 	char chunk[512];
 	int pipe_fd[2], status = 0;
@@ -177,17 +183,19 @@ child_run(const struct store_private *p, char **argv, int keep_fd, struct mu_buf
 		while (out_text->size_bytes > 0 && out_text->data[out_text->size_bytes - 1] == '\n')
 			out_text->data[--out_text->size_bytes] = '\0';
 		return mu_fail(err, MU_ECONFIG, "%s/%s: status %d: %.300s", p->bin_dir, argv[0],
-		    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), mu_buf_text(out_text));
+		    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		    mu_buf_text(out_text));
 	}
 	return MU_OK;
 }
 
-/* --- Finding the programs ------------------------------------------------------------------------ */
+/* --- Finding the programs ------------------------------------------------------------- */
 
 static bool
 programs_in(const char *dir)
 {
-	MU_AUTO(mu_freep) char *postgres = path_join(dir, "postgres"), *initdb = path_join(dir, "initdb");
+	MU_AUTO(mu_freep) char *postgres = path_join(dir, "postgres"), *initdb = path_join(dir,
+	    "initdb");
 
 	return access(postgres, X_OK) == 0 && access(initdb, X_OK) == 0;
 }
@@ -212,7 +220,8 @@ cluster_major(const struct store_private *p)
 static char *
 programs_find(int wanted_major)
 {
-	static const char *const others[] = { "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin" };
+	static const char *const others[] = { "/usr/local/pgsql/bin", "/usr/local/bin",
+	    "/usr/bin" };
 	char dir[64];
 
 	for (int major = MAJOR_MAX; major >= MAJOR_MIN; major--) {
@@ -242,21 +251,24 @@ programs_check(struct store_private *p, struct mu_err *err)
 	if (p->bin_dir == NULL)
 		p->bin_dir = programs_find(wanted);
 	if (p->bin_dir == NULL || !programs_in(p->bin_dir))
-		return mu_fail(err, MU_ECONFIG, "no PostgreSQL programs%s%s: install the package postgresql, or set"
-		    " store to a conninfo", p->bin_dir == NULL ? "" : " in ", p->bin_dir == NULL ? "" : p->bin_dir);
+		return mu_fail(err, MU_ECONFIG, "no PostgreSQL programs%s%s: install the package"
+		    " postgresql, or set store to a conninfo", p->bin_dir == NULL ? "" : " in ",
+		    p->bin_dir == NULL ? "" : p->bin_dir);
 	if (child_run(p, argv, -1, &text, err) != MU_OK)
 		return err->rc;
 	number = strstr(mu_buf_text(&text), ") ");
 	p->major = number == NULL ? 0 : atoi(number + 2);
 	if (p->major < MAJOR_MIN)
-		return mu_fail(err, MU_ECONFIG, "%s: PostgreSQL %d, need %d or later", p->bin_dir, p->major, MAJOR_MIN);
+		return mu_fail(err, MU_ECONFIG, "%s: PostgreSQL %d, need %d or later", p->bin_dir,
+		    p->major, MAJOR_MIN);
 	if (wanted != 0 && wanted != p->major)
-		return mu_fail(err, MU_ECONFIG, "%s was made by PostgreSQL %d, %s is %d: install postgresql-%d", p->data_dir,
-		    wanted, p->bin_dir, p->major, wanted);
+		return mu_fail(err, MU_ECONFIG, "%s was made by PostgreSQL %d,"
+		    " %s is %d: install postgresql-%d", p->data_dir, wanted, p->bin_dir, p->major,
+		    wanted);
 	return MU_OK;
 }
 
-/* --- The cluster ---------------------------------------------------------------------------------- */
+/* --- The cluster ---------------------------------------------------------------------- */
 
 static int
 remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -311,7 +323,8 @@ password_keep(const struct store_private *p, const struct mu_secret *password, s
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "create %s", fresh);
-	if (write(fd, password->bytes, password->size_bytes) != (ssize_t)password->size_bytes || fsync(fd) != 0) {
+	if (write(fd, password->bytes, password->size_bytes) != (ssize_t)password->size_bytes ||
+	    fsync(fd) != 0) {
 		(void)mu_fail_errno(err, MU_ECONFIG, "write %s", fresh);
 		(void)close(fd);
 		return err->rc;
@@ -338,9 +351,10 @@ cluster_init(struct store_private *p, const struct mu_secret *password, struct m
 
 	if (tree_remove(fresh, err) != MU_OK)
 		return err->rc;
-	fd = memfd_create("password", MFD_CLOEXEC);	/* the server's user reads it, and nobody else */
-	if (fd < 0 || write(fd, password->bytes, password->size_bytes) != (ssize_t)password->size_bytes ||
-	    lseek(fd, 0, SEEK_SET) != 0)
+	/* the server's user reads it, and nobody else */
+	fd = memfd_create("password", MFD_CLOEXEC);
+	if (fd < 0 || write(fd, password->bytes,
+	    password->size_bytes) != (ssize_t)password->size_bytes || lseek(fd, 0, SEEK_SET) != 0)
 		rc = mu_fail_errno(err, MU_ERETRY, "password for initdb");
 	else
 		rc = child_run(p, argv, fd, &text, err);
@@ -374,7 +388,8 @@ cluster_open(struct store_private *p, struct mu_err *err)
 
 	if (cluster_major(p) == 0) {
 		password_make(&password);
-		if (password_keep(p, &password, err) != MU_OK || cluster_init(p, &password, err) != MU_OK)
+		if (password_keep(p, &password, err) != MU_OK || cluster_init(p, &password,
+		    err) != MU_OK)
 			return err->rc;
 	} else if (mu_secret_read(path, 1024, &password, err) != MU_OK) {
 		return mu_wrap(err, "the store's superuser password");
@@ -383,7 +398,10 @@ cluster_open(struct store_private *p, struct mu_err *err)
 	return MU_OK;
 }
 
-/* The folder of cluster and socket: the server's, and as root passable for the other processes' users. */
+/*
+ * The folder of cluster and socket: the server's, and as root passable for the other processes'
+ * users.
+ */
 static enum mu_rc
 store_dir_make(const struct store_private *p, struct mu_err *err)
 {
@@ -391,8 +409,10 @@ store_dir_make(const struct store_private *p, struct mu_err *err)
 
 	if (mkdir(p->store_dir, 0700) != 0 && errno != EEXIST)
 		return mu_fail_errno(err, MU_ECONFIG, "create %s", p->store_dir);
-	if ((root && lchown(p->store_dir, p->uid, p->gid) != 0) || chmod(p->store_dir, root ? 0711 : 0700) != 0)
-		return mu_fail_errno(err, MU_ECONFIG, "give %s to user %u", p->store_dir, (unsigned int)p->uid);
+	if ((root && lchown(p->store_dir, p->uid, p->gid) != 0) || chmod(p->store_dir, root ? 0711 :
+	    0700) != 0)
+		return mu_fail_errno(err, MU_ECONFIG, "give %s to user %u", p->store_dir,
+		    (unsigned int)p->uid);
 	return MU_OK;
 }
 
@@ -405,12 +425,14 @@ lock_take(struct store_private *p, struct mu_err *err)
 	if (p->lock_fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "open %s", path);
 	if (flock(p->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return mu_fail(err, MU_ECONFIG, "%s: another musterd runs on this state directory", p->state_dir);
+		return mu_fail(err, MU_ECONFIG, "%s: another musterd runs on this state directory",
+		    p->state_dir);
 	return MU_OK;
 }
 
 enum mu_rc
-store_private_open(const struct store_private_config *config, struct store_private **out_private, struct mu_err *err)
+store_private_open(const struct store_private_config *config, struct store_private **out_private,
+    struct mu_err *err)
 {
 	struct store_private *p = mu_alloc_zero(1, sizeof(*p));
 	MU_AUTO(mu_freep) char *state = realpath(config->state_dir, NULL);
@@ -429,16 +451,18 @@ store_private_open(const struct store_private_config *config, struct store_priva
 	p->data_dir = path_join(p->store_dir, "data");
 	p->socket_dir = mu_strdup(config->socket_dir == NULL ? p->store_dir : config->socket_dir);
 	if (geteuid() == 0 && (p->uid == 0 || p->gid == 0)) {
-		(void)mu_fail(err, MU_ECONFIG, "PostgreSQL refuses to run as root: give the store a user of its own");
+		(void)mu_fail(err, MU_ECONFIG, "PostgreSQL refuses to run as root: give the store a"
+		    " user of its own");
 		goto fail;
 	}
 	if (strlen(p->socket_dir) + sizeof(SOCKET_NAME) > socket_max) {
-		(void)mu_fail(err, MU_ECONFIG, "%s/" SOCKET_NAME " is longer than the %zu bytes a socket's path may"
-		    " have: choose a shorter directory", p->socket_dir, socket_max);
+		(void)mu_fail(err, MU_ECONFIG, "%s/" SOCKET_NAME
+		    " is longer than the %zu bytes a socket's path may have: choose a shorter"
+		    " directory", p->socket_dir, socket_max);
 		goto fail;
 	}
-	if (lock_take(p, err) == MU_OK && store_dir_make(p, err) == MU_OK && programs_check(p, err) == MU_OK &&
-	    cluster_open(p, err) == MU_OK) {
+	if (lock_take(p, err) == MU_OK && store_dir_make(p, err) == MU_OK && programs_check(p,
+	    err) == MU_OK && cluster_open(p, err) == MU_OK) {
 		*out_private = p;
 		return MU_OK;
 	}
@@ -466,7 +490,7 @@ store_private_close(struct store_private *p)
 	mu_free(p);
 }
 
-/* --- Start and stop ------------------------------------------------------------------------------- */
+/* --- Start and stop ------------------------------------------------------------------- */
 
 /* Is it a postgres that works in our cluster? Its number alone says nothing. */
 static bool
@@ -492,7 +516,10 @@ is_our_server(const struct store_private *p, pid_t pid)
 	return strcmp(target, p->data_dir) == 0;
 }
 
-/* Children of a killed server that have not noticed yet: the cluster's shared memory is theirs until they end. */
+/*
+ * Children of a killed server that have not noticed yet: the cluster's shared memory is theirs
+ * until they end.
+ */
 static void
 leftovers_wait(const struct store_private *p)
 {
@@ -501,7 +528,8 @@ leftovers_wait(const struct store_private *p)
 	int64_t number;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (!mu_int_parse(entry->d_name, 2, INT32_MAX, &number) || !is_our_server(p, (pid_t)number))
+		if (!mu_int_parse(entry->d_name, 2, INT32_MAX, &number) || !is_our_server(p,
+		    (pid_t)number))
 			continue;
 		if (!end_wait((pid_t)number, IMMEDIATE_WAIT_MS)) {
 			(void)kill((pid_t)number, SIGKILL);
@@ -580,7 +608,10 @@ log_last(const struct store_private *p, char *out_line, size_t room_bytes)
 	(void)fclose(f);
 }
 
-/* postmaster.pid of this very server says "ready" in its eighth line; asking by connecting would fill the log. */
+/*
+ * postmaster.pid of this very server says "ready" in its eighth line; asking by connecting
+ * would fill the log.
+ */
 static bool
 is_ready(const struct store_private *p)
 {
@@ -618,7 +649,8 @@ ready_wait(struct store_private *p, struct mu_err *err)
 		}
 	}
 	store_private_stop(p);
-	return mu_fail(err, MU_ERETRY, "PostgreSQL did not answer for %d s: see store.log", START_WAIT_MS / 1000);
+	return mu_fail(err, MU_ERETRY, "PostgreSQL did not answer for %d s: see store.log",
+	    START_WAIT_MS / 1000);
 }
 
 static void
@@ -629,7 +661,8 @@ finish(PGconn **conn)
 
 /* Connects as the superuser; dbname NULL: the one in conninfo. */
 static enum mu_rc
-superuser_connect(const struct store_private *p, const char *dbname, PGconn **out_conn, struct mu_err *err)
+superuser_connect(const struct store_private *p, const char *dbname, PGconn **out_conn,
+    struct mu_err *err)
 {
 	const char *keys[] = { "dbname", "connect_timeout", "dbname", NULL };
 	const char *values[] = { p->conninfo, "10", dbname, NULL };
@@ -640,7 +673,8 @@ superuser_connect(const struct store_private *p, const char *dbname, PGconn **ou
 	conn = PQconnectdbParams(keys, values, 1);
 	store_quiet(conn);
 	if (PQstatus(conn) != CONNECTION_OK) {
-		(void)mu_fail(err, MU_ERETRY, "store: connecting as superuser: %.300s", PQerrorMessage(conn));
+		(void)mu_fail(err, MU_ERETRY, "store: connecting as superuser: %.300s",
+		    PQerrorMessage(conn));
 		PQfinish(conn);
 		return err->rc;
 	}
@@ -671,7 +705,8 @@ database_ensure(const struct store_private *p, struct mu_err *err)
 		return store_fail(err, rows, "looking for the database");
 	if (PQntuples(rows) == 1)
 		return MU_OK;
-	if (run(conn, "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC", "closing postgres", err) != MU_OK)
+	if (run(conn, "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC", "closing postgres",
+	    err) != MU_OK)
 		return err->rc;
 	return run(conn, "CREATE DATABASE muster", "creating the database", err);
 }
@@ -695,7 +730,8 @@ store_private_start(struct store_private *p, struct mu_err *err)
 	argv[count++] = ARG("-c");
 	argv[count++] = socket.data;
 	argv[count++] = ARG("-c");
-	argv[count++] = ARG(geteuid() == 0 ? "unix_socket_permissions=0777" : "unix_socket_permissions=0700");
+	argv[count++] = ARG(geteuid() == 0 ? "unix_socket_permissions=0777" :
+	    "unix_socket_permissions=0700");
 	argv[count] = NULL;
 	log_fd = log_open(p, err);
 	if (log_fd < 0)
@@ -750,38 +786,42 @@ store_private_conninfo(const struct store_private *p)
 	return p->conninfo;
 }
 
-/* --- Roles ----------------------------------------------------------------------------------------- */
+/* --- Roles ---------------------------------------------------------------------------- */
 
 /* The server sees the SCRAM verifier only. */
 static enum mu_rc
 role_set(PGconn *conn, const char *role, const struct mu_secret *password, struct mu_err *err)
 {
 	const char *values[] = { role };
-	MU_AUTO(store_rows_clear) PGresult *rows = PQexecParams(conn, "SELECT 1 FROM pg_roles WHERE rolname = $1", 1,
-	    NULL, values, NULL, NULL, 0);
+	MU_AUTO(store_rows_clear) PGresult *rows = PQexecParams(conn, "SELECT 1 FROM pg_roles"
+	    " WHERE rolname = $1", 1, NULL, values, NULL, NULL, 0);
 	MU_AUTO(mu_buf_wipe) struct mu_buf sql = MU_BUF_INIT;
-	char *verifier = PQencryptPasswordConn(conn, mu_secret_text(password), role, "scram-sha-256");
+	char *verifier = PQencryptPasswordConn(conn, mu_secret_text(password), role,
+	    "scram-sha-256");
 
 	if (verifier == NULL || PQresultStatus(rows) != PGRES_TUPLES_OK) {
 		PQfreemem(verifier);
-		return mu_fail(err, MU_ERETRY, "store: password of %s: %.200s", role, PQerrorMessage(conn));
+		return mu_fail(err, MU_ERETRY, "store: password of %s: %.200s", role,
+		    PQerrorMessage(conn));
 	}
 	if (PQntuples(rows) == 0)
 		mu_buf_format(&sql, "CREATE ROLE %s; ", role);
-	mu_buf_format(&sql, "ALTER ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD '%s';"
-	    " GRANT CONNECT ON DATABASE muster TO %s", role, verifier, role);
+	mu_buf_format(&sql, "ALTER ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT"
+	    " PASSWORD '%s'; GRANT CONNECT ON DATABASE muster TO %s", role, verifier, role);
 	PQfreemem(verifier);
 	return run(conn, sql.data, role, err);
 }
 
 enum mu_rc
-store_private_passwords_set(struct store_private *p, struct store_logins *out_logins, struct mu_err *err)
+store_private_passwords_set(struct store_private *p, struct store_logins *out_logins,
+    struct mu_err *err)
 {
 	MU_AUTO(store_logins_clear) struct store_logins logins = { .conninfo = { NULL } };
 	MU_AUTO(finish) PGconn *conn = NULL;
 
 	if (superuser_connect(p, NULL, &conn, err) != MU_OK ||
-	    run(conn, "REVOKE ALL ON DATABASE muster FROM PUBLIC", "closing the database", err) != MU_OK)
+	    run(conn, "REVOKE ALL ON DATABASE muster FROM PUBLIC", "closing the database",
+	    err) != MU_OK)
 		return err->rc;
 	for (int i = 0; i < STORE_ROLE_COUNT; i++) {
 		MU_AUTO(mu_secret_clear) struct mu_secret password = MU_SECRET_INIT;

@@ -14,19 +14,19 @@
 #define WAITING_MAX	20000	/* writes not yet in the store: above, lookups are refused */
 
 static const struct store_sql grant = { STORE_ANY, "grant",
-    "SELECT c.client_id, c.name, c.platform, c.version, c.mac, " AS_UNIX("c.not_after") ", " ACCOUNT_COLUMNS("a.")
-    " FROM token_client c LEFT JOIN account a ON a.platform = c.platform AND a.name = $2"
-    " WHERE c.fingerprint = $1" };
+    "SELECT c.client_id, c.name, c.platform, c.version, c.mac, " AS_UNIX("c.not_after") ", "
+    ACCOUNT_COLUMNS("a.") " FROM token_client c LEFT JOIN account a ON a.platform = c.platform"
+    " AND a.name = $2 WHERE c.fingerprint = $1" };
 #define GRANT_ACCOUNT 6		/* where the account's columns begin */
 static const struct store_sql pull = { STORE_ANY, "pull",
     "INSERT INTO pull_count AS p (client_id, account_id, minute, pulls)"
-    " VALUES ($1, $2, to_timestamp($3::bigint), $4::bigint) ON CONFLICT (client_id, account_id, minute)"
-    " DO UPDATE SET pulls = p.pulls + excluded.pulls" };
+    " VALUES ($1, $2, to_timestamp($3::bigint), $4::bigint) ON CONFLICT (client_id, account_id,"
+    " minute) DO UPDATE SET pulls = p.pulls + excluded.pulls" };
 /* Sent again after a broken connection: the record may be there already. */
 static const struct store_sql record = { STORE_ANY, "record",
     "WITH r AS (INSERT INTO audit_record (record_id, happened_at, kind, body)"
-    " VALUES ($1, to_timestamp($2::bigint / 1000.0), $3, $4) ON CONFLICT DO NOTHING RETURNING record_id)"
-    " INSERT INTO audit_pending (record_id) SELECT record_id FROM r" };
+    " VALUES ($1, to_timestamp($2::bigint / 1000.0), $3, $4) ON CONFLICT DO NOTHING"
+    " RETURNING record_id) INSERT INTO audit_pending (record_id) SELECT record_id FROM r" };
 static const struct store_sql session = { STORE_ANY, "session",
     "SELECT set_config('search_path', 'public', false), set_config('bytea_output', 'hex', false),"
     " set_config('statement_timeout', '5s', false)" };
@@ -74,13 +74,14 @@ struct store_read {
 	bool dirty;				/* lookups without a Sync behind them */
 	struct pull_list pulls, pulls_sent;
 	struct record_list records, records_sent;
-	size_t writer_answers;			/* results still to come, the Sync's among them; 0: nothing in flight */
+	/* results still to come, the Sync's among them; 0: nothing in flight */
+	size_t writer_answers;
 	int64_t writer_sent_ms;
 	bool writer_faulty, writer_told;	/* told: said so once since a batch was taken */
 	bool pulls_due;				/* gathered long enough */
 };
 
-/* --- Lists ------------------------------------------------------------------------------------------ */
+/* --- Lists ---------------------------------------------------------------------------- */
 
 static void
 asked_add(struct asked_list *a, const struct asked *one)
@@ -142,7 +143,10 @@ pull_order(const void *a, const void *b)
 	return memcmp(a, b, offsetof(struct pull_key, pulls));
 }
 
-/* One row per key, in one order for all token processes, so that they never wait for each other in a circle. */
+/*
+ * One row per key, in one order for all token processes, so that they never wait for each other
+ * in a circle.
+ */
 static void
 pulls_merge(struct pull_list *p)
 {
@@ -160,7 +164,7 @@ pulls_merge(struct pull_list *p)
 	p->count = kept + 1;
 }
 
-/* --- The reader -------------------------------------------------------------------------------------- */
+/* --- The reader ----------------------------------------------------------------------- */
 
 static void
 refuse_later(struct store_read *r, store_grant_fn *fn, void *ctx)
@@ -182,7 +186,8 @@ grant_read(const PGresult *rows, struct store_grant *g, struct mu_err *err)
 	g->client.not_after_s = row_int(rows, 0, 5);
 	g->has_account = PQgetisnull(rows, 0, GRANT_ACCOUNT) == 0;
 	return row_bytes(rows, 0, 4, g->client.mac, sizeof(g->client.mac)) &&
-	    (!g->has_account || row_account(rows, 0, GRANT_ACCOUNT, &g->account, g->mac, err) == MU_OK);
+	    (!g->has_account || row_account(rows, 0, GRANT_ACCOUNT, &g->account, g->mac,
+	    err) == MU_OK);
 }
 
 static void
@@ -256,7 +261,8 @@ reader_readable(void *ctx, PGconn *conn)
 			answer(&one, result);
 		else if (one.is_sync)
 			sync_answered(r);
-		else if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK) {
+		else if (PQresultStatus(result) != PGRES_TUPLES_OK &&
+		    PQresultStatus(result) != PGRES_COMMAND_OK) {
 			struct mu_err err = MU_ERR_INIT;
 
 			(void)store_fail(&err, result, "preparing lookups");
@@ -295,8 +301,8 @@ waiting(const struct store_read *r)
 }
 
 void
-store_read_grant(struct store_read *r, const unsigned char fingerprint[FINGERPRINT_BYTES], const char *account_name,
-    store_grant_fn *fn, void *ctx)
+store_read_grant(struct store_read *r, const unsigned char fingerprint[FINGERPRINT_BYTES],
+    const char *account_name, store_grant_fn *fn, void *ctx)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	PGconn *conn = store_link_conn(r->reader);
@@ -318,7 +324,7 @@ store_read_grant(struct store_read *r, const unsigned char fingerprint[FINGERPRI
 	r->dirty = true;
 }
 
-/* --- The writer --------------------------------------------------------------------------------------- */
+/* --- The writer ----------------------------------------------------------------------- */
 
 static void
 writer_up(void *ctx, PGconn *conn)
@@ -329,7 +335,8 @@ writer_up(void *ctx, PGconn *conn)
 	r->writer_answers = 0;
 	if (PQsendQueryParams(conn, session.text, 0, NULL, NULL, NULL, NULL, 0) != 1 ||
 	    PQsendPrepare(conn, pull.name, pull.text, 0, NULL) != 1 ||
-	    PQsendPrepare(conn, record.name, record.text, 0, NULL) != 1 || PQpipelineSync(conn) != 1)
+	    PQsendPrepare(conn, record.name, record.text, 0, NULL) != 1 ||
+	    PQpipelineSync(conn) != 1)
 		return;
 	r->writer_answers = 4;
 	r->writer_sent_ms = mu_tick_ms();
@@ -441,7 +448,8 @@ batch_send(struct store_read *r)
 	struct record_list records = r->records;
 	bool sent = true;
 
-	if (conn == NULL || !r->writer_ready || r->writer_answers > 0 || (!r->pulls_due && records.count == 0))
+	if (conn == NULL || !r->writer_ready || r->writer_answers > 0 || (!r->pulls_due &&
+	    records.count == 0))
 		return;
 	r->pulls = r->pulls_sent;
 	r->pulls_sent = pulls;
@@ -472,23 +480,25 @@ on_gather(void *ctx)
 }
 
 void
-store_read_pull_add(struct store_read *r, const struct mu_uuid *client_id, const struct mu_uuid *account_id,
-    int64_t now_s)
+store_read_pull_add(struct store_read *r, const struct mu_uuid *client_id,
+    const struct mu_uuid *account_id, int64_t now_s)
 {
-	pull_append(&r->pulls, &(struct pull_key){ *client_id, *account_id, now_s - now_s % 60, 1 });
+	pull_append(&r->pulls, &(struct pull_key){ *client_id, *account_id, now_s - now_s % 60,
+	    1 });
 	if (!mu_timer_is_set(r->gather) && !r->pulls_due)
 		mu_timer_set(r->gather, GATHER_MS);
 }
 
 void
-store_read_audit_add(struct store_read *r, const struct mu_uuid *record_id, int64_t happened_at_ms, const char *kind,
-    const char *body)
+store_read_audit_add(struct store_read *r, const struct mu_uuid *record_id, int64_t happened_at_ms,
+    const char *kind, const char *body)
 {
-	record_append(&r->records, &(struct record_key){ *record_id, happened_at_ms, mu_strdup(kind), mu_strdup(body) });
+	record_append(&r->records, &(struct record_key){ *record_id, happened_at_ms,
+	    mu_strdup(kind), mu_strdup(body) });
 	mu_timer_set(r->turn, 0);
 }
 
-/* --- The turn ------------------------------------------------------------------------------------------ */
+/* --- The turn ------------------------------------------------------------------------- */
 
 /* Refusals that handlers ask for meanwhile wait for the next turn. */
 static void
@@ -532,7 +542,8 @@ on_look(void *ctx)
 {
 	struct store_read *r = ctx;
 
-	if (r->asked.count > 0 && r->asked.list[r->asked.first].at_ms + ANSWER_WAIT_MS < mu_tick_ms())
+	if (r->asked.count > 0 &&
+	    r->asked.list[r->asked.first].at_ms + ANSWER_WAIT_MS < mu_tick_ms())
 		store_link_break(r->reader, "no answer for 5 s");
 	if (r->writer_answers > 0 && r->writer_sent_ms + ANSWER_WAIT_MS < mu_tick_ms())
 		store_link_break(r->writer, "no answer for 5 s");

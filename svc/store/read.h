@@ -2,9 +2,9 @@
  * store/read.h - token's lookups: non-blocking, pipelined, never cached
  *
  * Two connections of its own in the caller's loop: one reads, one writes what is audited, so that
- * no lookup waits for a disk. Lookups asked for in one turn of the loop leave together at its end with one
- * Sync. Both reconnect by themselves, backing off up to 2 s; what was asked for and not answered
- * by then is answered MU_ERETRY.
+ * no lookup waits for a disk. Lookups asked for in one turn of the loop leave together at its end
+ * with one Sync. Both reconnect by themselves, backing off up to 2 s; what was asked for and not
+ * answered by then is answered MU_ERETRY.
  */
 #ifndef STORE_READ_H
 #define STORE_READ_H
@@ -15,11 +15,12 @@
 struct store_read;
 
 /*
- * Starts connecting and returns at once; conninfo is copied. At most one per loop, for as long as the
- * loop runs.
+ * Starts connecting and returns at once; conninfo is copied. At most one per loop, for as long as
+ * the loop runs.
  */
 struct store_read *store_read_open(struct mu_loop *loop, const char *conninfo);
-void store_read_close(struct store_read *r);	/* after the loop ended; unanswered lookups are dropped */
+/* after the loop ended; unanswered lookups are dropped */
+void store_read_close(struct store_read *r);
 bool store_read_is_up(const struct store_read *r);
 
 /* One lookup's answer, cleared when the handler returns. */
@@ -31,7 +32,10 @@ struct store_grant {
 	unsigned char mac[MAC_BYTES];
 };
 
-/* rc: MU_OK, or MU_ERETRY and grant is NULL. The handler may move strings out of grant and leave NULL. */
+/*
+ * rc: MU_OK, or MU_ERETRY and grant is NULL. The handler may move strings out of grant and
+ * leave NULL.
+ */
 typedef void store_grant_fn(void *ctx, enum mu_rc rc, struct store_grant *grant);
 
 /*
@@ -43,13 +47,13 @@ void store_read_grant(struct store_read *r, const unsigned char fingerprint[FING
     const char *account_name, store_grant_fn *fn, void *ctx);
 
 /*
- * Counts one pull of the account by the client in now_s's minute, and writes an audit record. They are sent
- * in batches, kept while the store is away, and sent again when a connection broke before its answer:
- * a record stands once, a count may be too high by that batch, never too low.
+ * Counts one pull of the account by the client in now_s's minute, and writes an audit record. They
+ * are sent in batches, kept while the store is away, and sent again when a connection broke before
+ * its answer: a record stands once, a count may be too high by that batch, never too low.
  */
-void store_read_pull_add(struct store_read *r, const struct mu_uuid *client_id, const struct mu_uuid *account_id,
-    int64_t now_s);
-void store_read_audit_add(struct store_read *r, const struct mu_uuid *record_id, int64_t happened_at_ms,
-    const char *kind, const char *body);
+void store_read_pull_add(struct store_read *r, const struct mu_uuid *client_id,
+    const struct mu_uuid *account_id, int64_t now_s);
+void store_read_audit_add(struct store_read *r, const struct mu_uuid *record_id,
+    int64_t happened_at_ms, const char *kind, const char *body);
 
 #endif

@@ -14,7 +14,8 @@
 
 static const char *const names[] = {
 	[STORE_ROLE_CYCLE] = "muster_cycle", [STORE_ROLE_PROVISION] = "muster_provision",
-	[STORE_ROLE_AUDIT] = "muster_audit", [STORE_ROLE_TOKEN] = "muster_token", [STORE_ROLE_ADMIN] = "muster_admin",
+	[STORE_ROLE_AUDIT] = "muster_audit", [STORE_ROLE_TOKEN] = "muster_token",
+	    [STORE_ROLE_ADMIN] = "muster_admin",
 	[STORE_ROLE_CLAIM] = "muster_claim", [STORE_ROLE_WORK] = "muster_work",
 };
 
@@ -70,7 +71,10 @@ is_local(const PQconninfoOption *options)
 	return true;
 }
 
-/* The password of the role in the file's text; NULL when it has no line. Borrowed, up to its newline. */
+/*
+ * The password of the role in the file's text; NULL when it has no line. Borrowed, up to its
+ * newline.
+ */
 static const char *
 password_find(const char *text, const char *role)
 {
@@ -94,20 +98,22 @@ file_check(const char *text, const char *path, struct mu_err *err)
 		size_t length = strcspn(at, "\n");
 
 		if (length > 0 && *at != '#' && memchr(at, ':', length) == NULL)
-			return mu_fail(err, MU_ECONFIG, "%s:%d: expected \"role:password\"", path, line);
+			return mu_fail(err, MU_ECONFIG, "%s:%d: expected \"role:password\"", path,
+			    line);
 		at += length + (at[length] == '\n');
 	}
 	return MU_OK;
 }
 
 static void
-login_format(const PQconninfoOption *options, const char *role, const char *password, struct mu_buf *b)
+login_format(const PQconninfoOption *options, const char *role, const char *password,
+    struct mu_buf *b)
 {
 	MU_AUTO(mu_freep) char *secret = mu_strndup(password, strcspn(password, "\n"));
 
 	for (; options->keyword != NULL; options++)
-		if (options->val != NULL && options->val[0] != '\0' && strcmp(options->keyword, "user") != 0 &&
-		    strcmp(options->keyword, "password") != 0)
+		if (options->val != NULL && options->val[0] != '\0' && strcmp(options->keyword,
+		    "user") != 0 && strcmp(options->keyword, "password") != 0)
 			store_conninfo_add(b, options->keyword, options->val);
 	store_conninfo_add(b, "user", role);
 	store_conninfo_add(b, "password", secret);
@@ -115,14 +121,15 @@ login_format(const PQconninfoOption *options, const char *role, const char *pass
 }
 
 static enum mu_rc
-logins_make(const PQconninfoOption *options, const char *text, const char *path, struct store_logins *out_logins,
-    struct mu_err *err)
+logins_make(const PQconninfoOption *options, const char *text, const char *path,
+    struct store_logins *out_logins, struct mu_err *err)
 {
 	MU_AUTO(store_logins_clear) struct store_logins logins = { .conninfo = { NULL } };
 
 	if (!is_local(options) && strcmp(option(options, "sslmode"), "verify-full") != 0)
 		return mu_fail(err, MU_ECONFIG,
-		    "conninfo: a store over the network needs sslmode=verify-full (and sslrootcert)");
+		    "conninfo: a store over the network needs sslmode=verify-full (and"
+		    " sslrootcert)");
 	if (file_check(text, path, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < STORE_ROLE_COUNT; i++) {
@@ -140,7 +147,8 @@ logins_make(const PQconninfoOption *options, const char *text, const char *path,
 }
 
 enum mu_rc
-store_logins_read(const char *conninfo, const char *password_file, struct store_logins *out_logins, struct mu_err *err)
+store_logins_read(const char *conninfo, const char *password_file, struct store_logins *out_logins,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_secret_clear) struct mu_secret file = MU_SECRET_INIT;
 	char *fault = NULL;
@@ -148,7 +156,8 @@ store_logins_read(const char *conninfo, const char *password_file, struct store_
 	PQconninfoOption *options = PQconninfoParse(conninfo, &fault);
 
 	if (options == NULL) {
-		(void)mu_fail(err, MU_ECONFIG, "conninfo: %.200s", fault == NULL ? "malformed" : fault);
+		(void)mu_fail(err, MU_ECONFIG, "conninfo: %.200s", fault == NULL ? "malformed" :
+		    fault);
 		PQfreemem(fault);
 		return err->rc;
 	}

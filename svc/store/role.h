@@ -6,8 +6,9 @@
  *
  *	CREATE ROLE muster_cycle LOGIN PASSWORD '...';		and so on for each name below
  *
- * and their passwords stand in a file (0600, the supervisor's), a line each: "muster_cycle:password".
- * Blank lines and lines that begin with # are skipped; a password runs to the end of its line.
+ * and their passwords stand in a file (0600, the supervisor's), a line each:
+ * "muster_cycle:password". Blank lines and lines that begin with # are skipped; a password runs to
+ * the end of its line.
  */
 #ifndef STORE_ROLE_H
 #define STORE_ROLE_H
@@ -15,7 +16,8 @@
 #include "base/err.h"
 
 enum store_role {
-	STORE_ROLE_CYCLE, STORE_ROLE_PROVISION, STORE_ROLE_AUDIT, STORE_ROLE_TOKEN, STORE_ROLE_ADMIN,
+	STORE_ROLE_CYCLE, STORE_ROLE_PROVISION, STORE_ROLE_AUDIT, STORE_ROLE_TOKEN,
+	    STORE_ROLE_ADMIN,
 	STORE_ROLE_CLAIM, STORE_ROLE_WORK,
 };
 #define STORE_ROLE_COUNT (STORE_ROLE_WORK + 1)

@@ -76,13 +76,13 @@ store_row_fail(struct mu_err *err, const char *what, const struct mu_uuid *id)
 {
 	char text[MU_UUID_TEXT_BYTES];
 
-	return mu_fail(err, MU_EBROKEN, "store: the row of %s %s is not what musterd writes: restore it",
-	    what, mu_uuid_format(id, text));
+	return mu_fail(err, MU_EBROKEN, "store: the row of %s %s is not what musterd writes:"
+	    " restore it", what, mu_uuid_format(id, text));
 }
 
 enum mu_rc
-row_account(const PGresult *rows, int row, int column, struct account_want *out_want, unsigned char *out_mac,
-    struct mu_err *err)
+row_account(const PGresult *rows, int row, int column, struct account_want *out_want,
+    unsigned char *out_mac, struct mu_err *err)
 {
 	struct account_want w = { .version = row_int(rows, row, column + 8) };
 

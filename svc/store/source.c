@@ -13,22 +13,24 @@ static const struct store_sql search_put = { STORE_SOURCE, "search_write",
 static const struct store_sql verdict_get = { STORE_SOURCE, "verdict_get",
     "SELECT verdict, " AS_UNIX("since") " FROM source_verdict WHERE source = $1" };
 static const struct store_sql verdict_put = { STORE_SOURCE, "verdict_write",
-    "INSERT INTO source_verdict AS v (source, verdict, reason, since) VALUES ($1, $2, $3, " AS_TIME("$4") ")"
-    " ON CONFLICT (source) DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason,"
-    " since = CASE WHEN v.verdict = excluded.verdict THEN v.since ELSE excluded.since END" };
+    "INSERT INTO source_verdict AS v (source, verdict, reason, since) VALUES ($1, $2, $3, "
+    AS_TIME("$4") ") ON CONFLICT (source) DO UPDATE SET verdict = excluded.verdict,"
+    " reason = excluded.reason, since = CASE WHEN v.verdict = excluded.verdict THEN v.since"
+    " ELSE excluded.since END" };
 static const struct store_sql quarantine_put = { STORE_SOURCE, "quarantine_write",
     "INSERT INTO quarantine (source, entry, reason, since) VALUES ($1, $2, $3, " AS_TIME("$4") ")"
     " ON CONFLICT (source, entry) DO UPDATE SET reason = excluded.reason" };
 static const struct store_sql quarantine_drop = { STORE_SOURCE, "quarantine_drop",
     "DELETE FROM quarantine WHERE source = $1 AND entry = $2" };
 static const struct store_sql effect_add = { STORE_SOURCE, "brake_effect_add",
-    "INSERT INTO brake_effect (source, kind, person_id, happened_at) VALUES ($1, $2, $3, " AS_TIME("$4") ")"
-    " ON CONFLICT (source, kind, happened_at, person_id) DO NOTHING" };
+    "INSERT INTO brake_effect (source, kind, person_id, happened_at) VALUES ($1, $2, $3, "
+    AS_TIME("$4") ") ON CONFLICT (source, kind, happened_at, person_id) DO NOTHING" };
 static const struct store_sql effect_count = { STORE_SOURCE, "brake_effect_count",
-    "SELECT count(*) FROM brake_effect WHERE source = $1 AND kind = $2 AND happened_at > " AS_TIME("$3") };
+    "SELECT count(*) FROM brake_effect WHERE source = $1 AND kind = $2 AND happened_at > "
+    AS_TIME("$3") };
 static const struct store_sql hold_add = { STORE_SOURCE, "brake_hold_add",
-    "INSERT INTO brake_hold (source, person_id, reason, since) VALUES ($1, $2, $3, " AS_TIME("$4") ")"
-    " ON CONFLICT (source, person_id) DO NOTHING" };
+    "INSERT INTO brake_hold (source, person_id, reason, since) VALUES ($1, $2, $3, " AS_TIME("$4")
+    ") ON CONFLICT (source, person_id) DO NOTHING" };
 static const struct store_sql hold_drop = { STORE_SOURCE, "brake_hold_drop",
     "DELETE FROM brake_hold WHERE source = $1 AND person_id = $2" };
 static const struct store_sql hold_count = { STORE_SOURCE, "brake_hold_count",
@@ -40,8 +42,9 @@ static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_
     " fence = l.fence + CASE WHEN l.holder = excluded.holder THEN 0 ELSE 1 END"
     " WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp() RETURNING fence" };
 
-const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get, &verdict_put,
-    &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add, &hold_drop, &hold_count, &lease_take, NULL };
+const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get,
+    &verdict_put, &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add,
+    &hold_drop, &hold_count, &lease_take, NULL };
 
 void
 store_search_clear(struct store_search *x)
@@ -50,8 +53,8 @@ store_search_clear(struct store_search *x)
 }
 
 enum mu_rc
-store_search_get(struct store *s, const char *source, const char *search, struct store_search *out_search,
-    struct mu_err *err)
+store_search_get(struct store *s, const char *source, const char *search,
+    struct store_search *out_search, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -72,7 +75,8 @@ store_search_get(struct store *s, const char *source, const char *search, struct
 }
 
 void
-store_search_write(struct store *s, const char *source, const char *search, const struct store_search *x)
+store_search_write(struct store *s, const char *source, const char *search,
+    const struct store_search *x)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -86,8 +90,8 @@ store_search_write(struct store *s, const char *source, const char *search, cons
 }
 
 enum mu_rc
-store_verdict_get(struct store *s, const char *source, enum verdict *out_verdict, int64_t *out_since_s,
-    struct mu_err *err)
+store_verdict_get(struct store *s, const char *source, enum verdict *out_verdict,
+    int64_t *out_since_s, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -100,13 +104,15 @@ store_verdict_get(struct store *s, const char *source, enum verdict *out_verdict
 	if (PQntuples(rows) == 0)
 		return MU_OK;
 	if (!verdict_parse(row_text(rows, 0, 0), out_verdict))
-		return mu_fail(err, MU_EBROKEN, "source %s: verdict %.40s is none of ours", source, row_text(rows, 0, 0));
+		return mu_fail(err, MU_EBROKEN, "source %s: verdict %.40s is none of ours", source,
+		    row_text(rows, 0, 0));
 	*out_since_s = row_int(rows, 0, 1);
 	return MU_OK;
 }
 
 void
-store_verdict_write(struct store *s, const char *source, enum verdict verdict, const char *text, int64_t now_s)
+store_verdict_write(struct store *s, const char *source, enum verdict verdict, const char *text,
+    int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -118,7 +124,8 @@ store_verdict_write(struct store *s, const char *source, enum verdict verdict, c
 }
 
 void
-store_quarantine_write(struct store *s, const char *source, const char *entry, const char *reason, int64_t now_s)
+store_quarantine_write(struct store *s, const char *source, const char *entry, const char *reason,
+    int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -140,8 +147,8 @@ store_quarantine_drop(struct store *s, const char *source, const char *entry)
 }
 
 void
-store_brake_effect_add(struct store *s, const char *source, const char *kind, const struct mu_uuid *person_id,
-    int64_t now_s)
+store_brake_effect_add(struct store *s, const char *source, const char *kind,
+    const struct mu_uuid *person_id, int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -153,8 +160,8 @@ store_brake_effect_add(struct store *s, const char *source, const char *kind, co
 }
 
 static enum mu_rc
-count_ask(struct store *s, const struct store_sql *sql, const struct store_args *args, int64_t *out_count,
-    struct mu_err *err)
+count_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    int64_t *out_count, struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 
@@ -165,8 +172,8 @@ count_ask(struct store *s, const struct store_sql *sql, const struct store_args 
 }
 
 enum mu_rc
-store_brake_effect_count(struct store *s, const char *source, const char *kind, int64_t since_s, int64_t *out_count,
-    struct mu_err *err)
+store_brake_effect_count(struct store *s, const char *source, const char *kind, int64_t since_s,
+    int64_t *out_count, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -177,8 +184,8 @@ store_brake_effect_count(struct store *s, const char *source, const char *kind, 
 }
 
 void
-store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id, const char *reason,
-    int64_t now_s)
+store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id,
+    const char *reason, int64_t now_s)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -209,8 +216,8 @@ store_brake_hold_count(struct store *s, const char *source, int64_t *out_count, 
 }
 
 enum mu_rc
-store_lease_take(struct store *s, const char *name, const char *holder, int64_t seconds, int64_t *out_fence,
-    struct mu_err *err)
+store_lease_take(struct store *s, const char *name, const char *holder, int64_t seconds,
+    int64_t *out_fence, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;

@@ -13,7 +13,8 @@
 /* One search ("people" or "groups") of a source. */
 struct store_search {
 	struct mu_buf cookie;			/* empty: none */
-	unsigned char digest[SOURCE_DIGEST_BYTES];	/* of what was asked when the cookie was given */
+	/* of what was asked when the cookie was given */
+	unsigned char digest[SOURCE_DIGEST_BYTES];
 	int64_t complete_at_s;			/* last complete listing, 0: never */
 	int64_t listed_count;			/* entries of the last complete listing */
 };
@@ -22,33 +23,37 @@ void store_search_clear(struct store_search *x);
 /* MU_EABSENT when the source was never read. */
 MU_CHECKED enum mu_rc store_search_get(struct store *s, const char *source, const char *search,
     struct store_search *out_search, struct mu_err *err);
-void store_search_write(struct store *s, const char *source, const char *search, const struct store_search *x);
+void store_search_write(struct store *s, const char *source, const char *search,
+    const struct store_search *x);
 
 /* The verdict with its reason; since moves only when the verdict changes. */
-MU_CHECKED enum mu_rc store_verdict_get(struct store *s, const char *source, enum verdict *out_verdict,
-    int64_t *out_since_s, struct mu_err *err);
-void store_verdict_write(struct store *s, const char *source, enum verdict verdict, const char *text, int64_t now_s);
+MU_CHECKED enum mu_rc store_verdict_get(struct store *s, const char *source,
+    enum verdict *out_verdict, int64_t *out_since_s, struct mu_err *err);
+void store_verdict_write(struct store *s, const char *source, enum verdict verdict,
+    const char *text, int64_t now_s);
 
-void store_quarantine_write(struct store *s, const char *source, const char *entry, const char *reason, int64_t now_s);
+void store_quarantine_write(struct store *s, const char *source, const char *entry,
+    const char *reason, int64_t now_s);
 void store_quarantine_drop(struct store *s, const char *source, const char *entry);
 
-/* --- Brake: effects counted in a sliding window, and who is held by it -------------------------- */
-void store_brake_effect_add(struct store *s, const char *source, const char *kind, const struct mu_uuid *person_id,
-    int64_t now_s);
-MU_CHECKED enum mu_rc store_brake_effect_count(struct store *s, const char *source, const char *kind, int64_t since_s,
-    int64_t *out_count, struct mu_err *err);
+/* --- Brake: effects counted in a sliding window, and who is held by it ---------------- */
+void store_brake_effect_add(struct store *s, const char *source, const char *kind,
+    const struct mu_uuid *person_id, int64_t now_s);
+MU_CHECKED enum mu_rc store_brake_effect_count(struct store *s, const char *source,
+    const char *kind, int64_t since_s, int64_t *out_count, struct mu_err *err);
 /* person_id's removal is held; holding twice changes nothing. */
-void store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id, const char *reason,
-    int64_t now_s);
+void store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id,
+    const char *reason, int64_t now_s);
 void store_brake_hold_drop(struct store *s, const char *source, const struct mu_uuid *person_id);
-MU_CHECKED enum mu_rc store_brake_hold_count(struct store *s, const char *source, int64_t *out_count, struct mu_err *err);
+MU_CHECKED enum mu_rc store_brake_hold_count(struct store *s, const char *source,
+    int64_t *out_count, struct mu_err *err);
 
-/* --- Leases: work that must have one owner ------------------------------------------------------ */
+/* --- Leases: work that must have one owner -------------------------------------------- */
 /*
  * Takes or renews the lease for holder until now + seconds (the database's clock); out_fence grows
  * whenever the holder changes. MU_EDENIED while another holds it.
  */
-MU_CHECKED enum mu_rc store_lease_take(struct store *s, const char *name, const char *holder, int64_t seconds,
-    int64_t *out_fence, struct mu_err *err);
+MU_CHECKED enum mu_rc store_lease_take(struct store *s, const char *name, const char *holder,
+    int64_t seconds, int64_t *out_fence, struct mu_err *err);
 
 #endif

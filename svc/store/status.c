@@ -5,21 +5,22 @@
 static const struct store_sql sources = { STORE_STATUS, "status_sources",
     "SELECT v.source, v.verdict, v.reason, " AS_UNIX("v.since") ", " AS_UNIX("x.complete_at") ","
     " coalesce(x.listed_count, 0),"
-    " (SELECT count(*) FROM person p WHERE p.source = v.source AND p.state NOT IN ('leaver', 'erased')),"
-    " (SELECT count(*) FROM quarantine q WHERE q.source = v.source),"
+    " (SELECT count(*) FROM person p WHERE p.source = v.source AND p.state NOT IN ('leaver',"
+    " 'erased')), (SELECT count(*) FROM quarantine q WHERE q.source = v.source),"
     " (SELECT count(*) FROM brake_hold h WHERE h.source = v.source),"
     " " AS_UNIX("(SELECT min(h.since) FROM brake_hold h WHERE h.source = v.source)") ","
     " (SELECT h.reason FROM brake_hold h WHERE h.source = v.source ORDER BY h.since LIMIT 1)"
-    " FROM source_verdict v LEFT JOIN source_search x ON x.source = v.source AND x.search = 'people'"
-    " ORDER BY v.source" };
+    " FROM source_verdict v LEFT JOIN source_search x ON x.source = v.source"
+    " AND x.search = 'people' ORDER BY v.source" };
 static const struct store_sql platforms = { STORE_STATUS, "status_platforms",
-    "SELECT platform, count(*), count(*) FILTER (WHERE version > settled_version), count(*) FILTER (WHERE parked), "
-    AS_UNIX("min(debt_since)") " FROM account GROUP BY platform ORDER BY platform" };
+    "SELECT platform, count(*), count(*) FILTER (WHERE version > settled_version),"
+    " count(*) FILTER (WHERE parked), " AS_UNIX("min(debt_since)") " FROM account GROUP BY platform"
+    " ORDER BY platform" };
 static const struct store_sql people = { STORE_STATUS, "status_people",
     "SELECT state, count(*), count(*) FILTER (WHERE blocked) FROM person GROUP BY state" };
 static const struct store_sql house = { STORE_STATUS, "status_house",
-    "SELECT (SELECT max(version) FROM schema_version), (SELECT coalesce(max(leaf_index) + 1, 0) FROM audit_leaf),"
-    " (SELECT count(*) FROM audit_pending)" };
+    "SELECT (SELECT max(version) FROM schema_version), (SELECT coalesce(max(leaf_index) + 1, 0)"
+    " FROM audit_leaf), (SELECT count(*) FROM audit_pending)" };
 
 const struct store_sql *const store_status_sql[] = { &sources, &platforms, &people, &house, NULL };
 
@@ -60,7 +61,8 @@ sources_read(struct store *s, struct store_status *x, struct mu_err *err)
 		one->held_since_s = row_int(rows, i, 9);
 		one->held_reason = row_text_copy(rows, i, 10);
 		if (!verdict_parse(row_text(rows, i, 1), &one->verdict))
-			return mu_fail(err, MU_EBROKEN, "source %s: its verdict is none of ours", one->source);
+			return mu_fail(err, MU_EBROKEN, "source %s: its verdict is none of ours",
+			    one->source);
 	}
 	return MU_OK;
 }

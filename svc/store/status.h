@@ -38,6 +38,7 @@ struct store_status {
 };
 void store_status_clear(struct store_status *x);
 
-MU_CHECKED enum mu_rc store_status_get(struct store *s, struct store_status *out_status, struct mu_err *err);
+MU_CHECKED enum mu_rc store_status_get(struct store *s, struct store_status *out_status,
+    struct mu_err *err);
 
 #endif

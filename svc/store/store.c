@@ -12,7 +12,10 @@
 #define ANSWER_WAIT_MS	40000	/* above the server's own limits below: it normally answers first */
 #define QUEUED_MAX	256	/* writes without an answer, before we wait for them */
 
-/* Of every session: one answer is never waited for longer than this, and nobody who went away keeps locks. */
+/*
+ * Of every session: one answer is never waited for longer than this, and nobody who went away
+ * keeps locks.
+ */
 static const char session_sql[] =
     "SELECT set_config('search_path', 'public', false), set_config('bytea_output', 'hex', false),"
     " set_config('lock_timeout', '20s', false), set_config('statement_timeout', '30s', false),"
@@ -23,10 +26,12 @@ static const struct store_sql tx_begin = { STORE_ANY, "begin", "BEGIN" };
 static const struct store_sql tx_commit = { STORE_ANY, "commit", "COMMIT" };
 static const struct store_sql tx_rollback = { STORE_ANY, "rollback", "ROLLBACK" };
 static const struct store_sql notify = { STORE_ANY, "notify", "SELECT pg_notify($1, '')" };
-static const struct store_sql *const store_sql[] = { &tx_begin, &tx_commit, &tx_rollback, &notify, NULL };
+static const struct store_sql *const store_sql[] = { &tx_begin, &tx_commit, &tx_rollback, &notify,
+    NULL };
 
 static const struct store_sql *const *const all_sql[] = {
-	store_sql, store_person_sql, store_group_sql, store_account_sql, store_source_sql, store_policy_sql,
+	store_sql, store_person_sql, store_group_sql, store_account_sql, store_source_sql,
+	    store_policy_sql,
 	store_audit_sql, store_queue_sql, store_client_sql, store_credential_sql, store_status_sql,
 };
 
@@ -72,8 +77,9 @@ store_fail(struct mu_err *err, const PGresult *result, const char *place)
 			rc = rows[i].rc;
 			break;
 		}
-	return mu_fail(err, rc, "store: %s: %.300s (%s)%s", place, text == NULL ? "refused" : text, state,
-	    rc == MU_ECONFIG ? ": run musterd migrate, or mend the grants of this role" : "");
+	return mu_fail(err, rc, "store: %s: %.300s (%s)%s", place, text == NULL ? "refused" : text,
+	    state, rc == MU_ECONFIG ? ": run musterd migrate, or mend the grants of this role" :
+	    "");
 }
 
 static void
@@ -234,7 +240,8 @@ send_sync(struct store *s)
 }
 
 static void
-send_query(struct store *s, const struct store_sql *sql, const struct store_args *args, bool must_change)
+send_query(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    bool must_change)
 {
 	const char *values[STORE_ARGS_MAX];
 
@@ -243,7 +250,8 @@ send_query(struct store *s, const struct store_sql *sql, const struct store_args
 	assert((sql->parts & s->parts) != 0);
 	if (args != NULL)
 		store_args_values(args, values);
-	if (PQsendQueryPrepared(s->conn, sql->name, args == NULL ? 0 : args->count, values, NULL, NULL, 0) != 1) {
+	if (PQsendQueryPrepared(s->conn, sql->name, args == NULL ? 0 : args->count, values, NULL,
+	    NULL, 0) != 1) {
 		drop_lost(s);
 		return;
 	}
@@ -349,7 +357,8 @@ store_begin(struct store *s, struct mu_err *err)
 }
 
 void
-store_put(struct store *s, const struct store_sql *sql, const struct store_args *args, bool must_change)
+store_put(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    bool must_change)
 {
 	assert(s->in_tx);
 	if (s->fault.rc != MU_OK)
@@ -364,8 +373,8 @@ store_put(struct store *s, const struct store_sql *sql, const struct store_args 
 }
 
 enum mu_rc
-store_ask(struct store *s, const struct store_sql *sql, const struct store_args *args, PGresult **out_rows,
-    struct mu_err *err)
+store_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    PGresult **out_rows, struct mu_err *err)
 {
 	PGresult *rows = NULL;
 
@@ -429,7 +438,8 @@ store_commit(struct store *s, struct mu_err *err)
 	send_sync(s);
 	collect(s, 1, &result);
 	collect(s, 0, NULL);
-	if (s->fault.rc == MU_OK && (result == NULL || strcmp(PQcmdStatus(result), "COMMIT") != 0)) {
+	if (s->fault.rc == MU_OK && (result == NULL || strcmp(PQcmdStatus(result),
+	    "COMMIT") != 0)) {
 		struct mu_err lost = MU_ERR_INIT;
 
 		(void)mu_fail(&lost, MU_EBROKEN, "store: commit was answered by a rollback");

@@ -2,10 +2,10 @@
  * store/store.h - one connection to PostgreSQL and its transactions
  *
  * Blocking calls for processes that may wait; token's reads are in store/read.h. All statements
- * of the aggregates asked for are prepared at connect, so that a drift between schema and code stops
- * the start. Inside a transaction reads are answered at once; writes are queued in libpq's pipeline
- * and their results are collected by store_commit, which reports the first that failed and rolls
- * all back. A write that must change exactly one row and does not fails with MU_ECONFLICT.
+ * of the aggregates asked for are prepared at connect, so that a drift between schema and code
+ * stops the start. Inside a transaction reads are answered at once; writes are queued in libpq's
+ * pipeline and their results are collected by store_commit, which reports the first that failed and
+ * rolls all back. A write that must change exactly one row and does not fails with MU_ECONFLICT.
  *
  * MU_ERETRY     connection lost, serialization failure (40001, 40P01): the transaction did not
  *               happen (or, at commit, may have: keys are made here, so repeating is harmless).
@@ -23,7 +23,8 @@ struct store;
 /* Aggregates whose statements a process uses: see each header. */
 enum store_part {
 	STORE_PERSON = 1 << 0, STORE_ACCOUNT = 1 << 1, STORE_SOURCE = 1 << 2, STORE_POLICY = 1 << 3,
-	STORE_AUDIT = 1 << 4, STORE_QUEUE = 1 << 5, STORE_CLIENT = 1 << 6, STORE_CREDENTIAL = 1 << 7,
+	STORE_AUDIT = 1 << 4, STORE_QUEUE = 1 << 5, STORE_CLIENT = 1 << 6,
+	    STORE_CREDENTIAL = 1 << 7,
 	STORE_STATUS = 1 << 8, STORE_TREE = 1 << 9,
 };
 

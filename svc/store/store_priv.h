@@ -1,8 +1,8 @@
 /*
  * store/store_priv.h - what the aggregates share: statements, their arguments, their rows
  *
- * A statement is a static const struct store_sql beside the function that reads its rows, and stands in
- * its file's list, which store.c walks at connect. Arguments and rows travel as text.
+ * A statement is a static const struct store_sql beside the function that reads its rows, and
+ * stands in its file's list, which store.c walks at connect. Arguments and rows travel as text.
  */
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
@@ -25,15 +25,16 @@ struct store_sql {
 #define STORE_ANY (~0u)
 
 /* Ended by NULL. */
-extern const struct store_sql *const store_person_sql[], *const store_group_sql[], *const store_account_sql[],
-    *const store_source_sql[], *const store_policy_sql[], *const store_audit_sql[], *const store_queue_sql[],
-    *const store_client_sql[], *const store_credential_sql[], *const store_status_sql[];
+extern const struct store_sql *const store_person_sql[], *const store_group_sql[],
+    *const store_account_sql[], *const store_source_sql[], *const store_policy_sql[],
+    *const store_audit_sql[], *const store_queue_sql[], *const store_client_sql[],
+    *const store_credential_sql[], *const store_status_sql[];
 
 /* Times are bigint seconds of Unix time outside, timestamptz inside; 0 is NULL. */
 #define AS_TIME(arg)	"to_timestamp(nullif(" arg "::bigint, 0))"
 #define AS_UNIX(column)	"coalesce(extract(epoch FROM " column ")::bigint, 0)"
 
-/* --- Arguments of one execution, in order ------------------------------------------------------ */
+/* --- Arguments of one execution, in order --------------------------------------------- */
 
 #define STORE_ARGS_MAX 24
 
@@ -58,14 +59,18 @@ void arg_entitlements(struct store_args *a, const struct entitlements *e);
 /* values has room for STORE_ARGS_MAX; borrowed from a. */
 void store_args_values(const struct store_args *a, const char **values);
 
-/* --- Execution ---------------------------------------------------------------------------------- */
+/* --- Execution ------------------------------------------------------------------------ */
 
 /* Queues a write; must_change: exactly one row, else MU_ECONFLICT. In a transaction. */
-void store_put(struct store *s, const struct store_sql *sql, const struct store_args *args, bool must_change);
+void store_put(struct store *s, const struct store_sql *sql, const struct store_args *args,
+    bool must_change);
 
-/* Asks and waits, inside a transaction or on its own. out_rows: PQclear, or MU_AUTO(store_rows_clear). */
-MU_CHECKED enum mu_rc store_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
-    PGresult **out_rows, struct mu_err *err);
+/*
+ * Asks and waits, inside a transaction or on its own. out_rows: PQclear, or
+ * MU_AUTO(store_rows_clear).
+ */
+MU_CHECKED enum mu_rc store_ask(struct store *s, const struct store_sql *sql,
+    const struct store_args *args, PGresult **out_rows, struct mu_err *err);
 void store_rows_clear(PGresult **rows);
 
 /* libpq's notices go nowhere: they are on standard error otherwise, between log lines. */
@@ -74,7 +79,7 @@ void store_quiet(PGconn *conn);
 /* Sets err from what PostgreSQL said; its primary message alone, which holds no values of ours. */
 enum mu_rc store_fail(struct mu_err *err, const PGresult *result, const char *place);
 
-/* --- One field of a row; a field that cannot be what it should is zero or empty ------------------ */
+/* --- One field of a row; a field that cannot be what it should is zero or empty ------- */
 
 const char *row_text(const PGresult *rows, int row, int column);	/* "" for NULL; borrowed */
 char *row_text_copy(const PGresult *rows, int row, int column);
@@ -88,11 +93,11 @@ void row_secret(const PGresult *rows, int row, int column, struct mu_secret *out
 /* The wanted part and its MAC in ACCOUNT_COLUMNS from column on. MU_EBROKEN: not what we write. */
 struct account_want;
 #define ACCOUNT_COLUMNS(a) \
-	a "account_id, " a "person_id, " a "platform, " a "name, " a "subject, " a "wanted_state, " \
-	a "roles, " a "entitlements, " a "version, " a "mac"
+	a "account_id, " a "person_id, " a "platform, " a "name, " a "subject, " \
+	a "wanted_state, " a "roles, " a "entitlements, " a "version, " a "mac"
 #define ACCOUNT_COLUMN_COUNT 10
-MU_CHECKED enum mu_rc row_account(const PGresult *rows, int row, int column, struct account_want *out_want,
-    unsigned char *out_mac, struct mu_err *err);
+MU_CHECKED enum mu_rc row_account(const PGresult *rows, int row, int column,
+    struct account_want *out_want, unsigned char *out_mac, struct mu_err *err);
 
 /* A malformed row, named by what it is of. */
 enum mu_rc store_row_fail(struct mu_err *err, const char *what, const struct mu_uuid *id);

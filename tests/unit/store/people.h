@@ -48,7 +48,8 @@ account_make(struct store_account *a, const struct store_person *p, const char *
 
 /* Writes a person with an account on each platform of a list ended by NULL, and commits. */
 static inline void
-person_store(struct store *s, struct store_person *p, struct store_account *accounts, const char *const *platforms)
+person_store(struct store *s, struct store_person *p, struct store_account *accounts,
+    const char *const *platforms)
 {
 	struct mu_err err = MU_ERR_INIT;
 

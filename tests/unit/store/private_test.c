@@ -85,7 +85,8 @@ stale_number(void **state)
 
 	(void)state;
 	if (stranger == 0) {
-		if (geteuid() == 0 && setresuid(rig.config.uid, rig.config.uid, rig.config.uid) != 0)
+		if (geteuid() == 0 && setresuid(rig.config.uid, rig.config.uid,
+		    rig.config.uid) != 0)
 			_exit(1);
 		(void)pause();
 		_exit(0);
@@ -282,7 +283,8 @@ schema_from_the_future(void **state)
 	assert_int_equal(0, applied);
 	rig_sql_is("5", "SELECT max(version) FROM schema_version");
 	free(rig_sql("INSERT INTO schema_version VALUES (9999)"));
-	assert_int_equal(MU_ECONFIG, store_migrate(store_private_conninfo(rig.server), &applied, &err));
+	assert_int_equal(MU_ECONFIG, store_migrate(store_private_conninfo(rig.server), &applied,
+	    &err));
 	assert_non_null(strstr(err.text, "run the newer musterd"));
 	free(rig_sql("DELETE FROM schema_version WHERE version = 9999"));
 }
@@ -295,7 +297,8 @@ a_missing_role(void **state)
 
 	(void)state;
 	free(rig_sql("ALTER ROLE muster_work NOLOGIN"));
-	assert_int_equal(MU_ECONFIG, store_migrate(store_private_conninfo(rig.server), &applied, &err));
+	assert_int_equal(MU_ECONFIG, store_migrate(store_private_conninfo(rig.server), &applied,
+	    &err));
 	assert_non_null(strstr(err.text, "CREATE ROLE muster_work LOGIN"));
 	free(rig_sql("ALTER ROLE muster_work LOGIN"));
 }
@@ -341,27 +344,33 @@ a_given_store(void **state)
 }
 
 #define ALL_PASSWORDS \
-	"muster_cycle:a\nmuster_provision:b\n# a remark\n\nmuster_audit:c\nmuster_token:d:'\\x\nmuster_admin:e\n" \
-	"muster_claim:f\nmuster_work:g\n"
+	"muster_cycle:a\nmuster_provision:b\n# a remark\n\nmuster_audit:c\n" \
+	"muster_token:d:'\\x\nmuster_admin:e\nmuster_claim:f\nmuster_work:g\n"
 
 static struct login_row {
-	const char *name, *conninfo, *file, *want;	/* want: a part of muster_token's conninfo, or of the error */
+	/* want: a part of muster_token's conninfo, or of the error */
+	const char *name, *conninfo, *file, *want;
 	mode_t mode;
 } login_rows[] = {
-	{ "a password stands in its role's conninfo", "host=/run/pg dbname=m user=x password=y", ALL_PASSWORDS,
-	    "dbname='m' host='/run/pg' user='muster_token' password='d:\\'\\\\x'", 0600 },
-	{ "over the network without verify-full is refused", "host=db.example dbname=m", ALL_PASSWORDS, "verify-full",
+	{ "a password stands in its role's conninfo", "host=/run/pg dbname=m user=x password=y",
+	    ALL_PASSWORDS, "dbname='m' host='/run/pg' user='muster_token' password='d:\\'\\\\x'",
 	    0600 },
-	{ "a second host over the network is seen", "host=/run/pg,db.example dbname=m", ALL_PASSWORDS, "verify-full",
-	    0600 },
-	{ "an address is the network too", "host=/run/pg hostaddr=192.0.2.1", ALL_PASSWORDS, "verify-full", 0600 },
+	{ "over the network without verify-full is refused", "host=db.example dbname=m",
+	    ALL_PASSWORDS, "verify-full", 0600 },
+	{ "a second host over the network is seen", "host=/run/pg,db.example dbname=m",
+	    ALL_PASSWORDS, "verify-full", 0600 },
+	{ "an address is the network too", "host=/run/pg hostaddr=192.0.2.1", ALL_PASSWORDS,
+	    "verify-full", 0600 },
 	{ "with verify-full it is welcome", "host=db.example sslmode=verify-full", ALL_PASSWORDS,
 	    "sslmode='verify-full' user='muster_token'", 0600 },
-	{ "a role without a line is named", "host=/run/pg", "muster_cycle:a\n", "no line \"muster_provision:...\"", 0600 },
-	{ "a role without a password has none", "host=/run/pg", "muster_cycle:\nmuster_provision:b\n",
-	    "no line \"muster_cycle:...\"", 0600 },
-	{ "a malformed line is named", "host=/run/pg", "muster_cycle:a\nmuster_provision\n", "passwords:2: expected", 0600 },
-	{ "a file that others can read is refused", "host=/run/pg", ALL_PASSWORDS, "passwords", 0644 },
+	{ "a role without a line is named", "host=/run/pg", "muster_cycle:a\n",
+	    "no line \"muster_provision:...\"", 0600 },
+	{ "a role without a password has none", "host=/run/pg",
+	    "muster_cycle:\nmuster_provision:b\n", "no line \"muster_cycle:...\"", 0600 },
+	{ "a malformed line is named", "host=/run/pg", "muster_cycle:a\nmuster_provision\n",
+	    "passwords:2: expected", 0600 },
+	{ "a file that others can read is refused", "host=/run/pg", ALL_PASSWORDS, "passwords",
+	    0644 },
 	{ "a malformed conninfo is named", "host", ALL_PASSWORDS, "conninfo: ", 0600 },
 };
 
@@ -392,27 +401,39 @@ int
 main(void)
 {
 	static const struct CMUnitTest fixed[] = {
-		{ "a second musterd on the same state directory is refused", one_at_a_time, NULL, NULL, NULL },
-		{ "a killed server starts again with what was committed", survives_a_kill, NULL, NULL, NULL },
-		{ "a stale postmaster.pid with a living stranger's number is no obstacle", stale_number, NULL, NULL, NULL },
-		{ "a child of the killed server that holds still is no obstacle", leftover, NULL, NULL, NULL },
-		{ "the server of a killed supervisor ends, and its successor starts", orphan, NULL, NULL, NULL },
+		{ "a second musterd on the same state directory is refused", one_at_a_time, NULL,
+		    NULL, NULL },
+		{ "a killed server starts again with what was committed", survives_a_kill, NULL,
+		    NULL, NULL },
+		{ "a stale postmaster.pid with a living stranger's number is no obstacle",
+		    stale_number, NULL, NULL, NULL },
+		{ "a child of the killed server that holds still is no obstacle", leftover, NULL,
+		    NULL, NULL },
+		{ "the server of a killed supervisor ends, and its successor starts", orphan, NULL,
+		    NULL, NULL },
 		{ "half a cluster is thrown away and made anew", half_a_cluster, NULL, NULL, NULL },
-		{ "passwords are fresh at every start, old ones refused", passwords_change, NULL, NULL, NULL },
-		{ "nobody gets in without a password, not even the superuser", nobody_without_password, NULL, NULL, NULL },
-		{ "a cluster of another major version is refused, with what to install", other_version, NULL, NULL, NULL },
+		{ "passwords are fresh at every start, old ones refused", passwords_change, NULL,
+		    NULL, NULL },
+		{ "nobody gets in without a password, not even the superuser",
+		    nobody_without_password, NULL, NULL, NULL },
+		{ "a cluster of another major version is refused, with what to install",
+		    other_version, NULL, NULL, NULL },
 		{ "a lost superuser password is named", lost_password, NULL, NULL, NULL },
 		{ "a socket path above 107 bytes is refused", long_path, NULL, NULL, NULL },
 		{ "root without another user is refused", not_as_root, NULL, NULL, NULL },
-		{ "migrating twice changes nothing; a newer schema is refused", schema_from_the_future, NULL, NULL, NULL },
-		{ "a given store is migrated by its owner, who is no superuser", a_given_store, NULL, NULL, NULL },
-		{ "a role that may not log in is named with the remedy", a_missing_role, NULL, NULL, NULL },
+		{ "migrating twice changes nothing; a newer schema is refused",
+		    schema_from_the_future, NULL, NULL, NULL },
+		{ "a given store is migrated by its owner, who is no superuser", a_given_store,
+		    NULL, NULL, NULL },
+		{ "a role that may not log in is named with the remedy", a_missing_role, NULL, NULL,
+		    NULL },
 	};
 	struct CMUnitTest tests[MU_COUNT(fixed) + MU_COUNT(login_rows)];
 
 	(void)memcpy(tests, fixed, sizeof(fixed));
 	for (size_t i = 0; i < MU_COUNT(login_rows); i++)
-		tests[MU_COUNT(fixed) + i] = (struct CMUnitTest){ login_rows[i].name, login_row, NULL, NULL,
+		tests[MU_COUNT(fixed) + i] = (struct CMUnitTest){ login_rows[i].name, login_row,
+		    NULL, NULL,
 			&login_rows[i] };
 	return cmocka_run_group_tests(tests, rig_up, rig_down);
 }

@@ -15,7 +15,8 @@
 #define SPEED_LOOKUPS	40000
 #define IN_FLIGHT	64
 
-static struct store_client gate = { .name = (char *)(uintptr_t)"gate", .platform = (char *)(uintptr_t)"xmpp",
+static struct store_client gate = { .name = (char *)(uintptr_t)"gate",
+    .platform = (char *)(uintptr_t)"xmpp",
 	.certificate = (char *)(uintptr_t)"pem", .not_after_s = NOW_S, .version = 1 };
 static struct store_person ada;
 static struct store_account ada_xmpp[1];
@@ -88,10 +89,12 @@ on_grant(void *ctx, enum mu_rc rc, struct store_grant *grant)
 	else {
 		b->ok++;
 		b->state = grant->account.state;
-		if (!mu_uuid_equal(&grant->client.client_id, &gate.client_id) || strcmp(grant->client.name, "gate") != 0 ||
-		    grant->client.not_after_s != NOW_S || memcmp(grant->mac, ada_xmpp[0].mac, MAC_BYTES) != 0 ||
-		    memcmp(grant->account.subject, ada_xmpp[0].want.subject, ACCOUNT_SUBJECT_BYTES) != 0 ||
-		    !entitlements_equal(&grant->account.entitlements, &ada_xmpp[0].want.entitlements))
+		if (!mu_uuid_equal(&grant->client.client_id, &gate.client_id) ||
+		    strcmp(grant->client.name, "gate") != 0 || grant->client.not_after_s != NOW_S ||
+		    memcmp(grant->mac, ada_xmpp[0].mac, MAC_BYTES) != 0 ||
+		    memcmp(grant->account.subject, ada_xmpp[0].want.subject,
+		    ACCOUNT_SUBJECT_BYTES) != 0 || !entitlements_equal(&grant->account.entitlements,
+		    &ada_xmpp[0].want.entitlements))
 			b->state = ACCOUNT_ABSENT;
 	}
 }
@@ -127,7 +130,7 @@ down(void **state)
 	return rig_down(state);
 }
 
-/* --- Lookups --------------------------------------------------------------------------------------------- */
+/* --- Lookups -------------------------------------------------------------------------- */
 
 static bool
 asks_three(struct bench *b)
@@ -139,7 +142,8 @@ asks_three(struct bench *b)
 		store_read_grant(b->read, gate.fingerprint, "ada", on_grant, b);
 		store_read_grant(b->read, gate.fingerprint, "eve", on_grant, b);
 		store_read_grant(b->read, nobody, "ada", on_grant, b);
-		assert_int_equal(0, b->ok + b->no_account + b->no_client);	/* never from inside */
+		/* never from inside */
+		assert_int_equal(0, b->ok + b->no_account + b->no_client);
 	}
 	return b->ok + b->no_account + b->no_client + b->retry == 3;
 }
@@ -240,7 +244,8 @@ static void
 answerers_signal(int sig)
 {
 	PGconn *conn = PQconnectdb(store_private_conninfo(rig.server));
-	PGresult *rows = PQexec(conn, "SELECT pid FROM pg_stat_activity WHERE usename = 'muster_token'");
+	PGresult *rows = PQexec(conn, "SELECT pid FROM pg_stat_activity"
+	    " WHERE usename = 'muster_token'");
 
 	assert_true(PQntuples(rows) > 0);
 	for (int i = 0; i < PQntuples(rows); i++)
@@ -249,7 +254,10 @@ answerers_signal(int sig)
 	PQfinish(conn);
 }
 
-/* A server that holds still answers nothing: the lookup is given up, and the next goes over a new connection. */
+/*
+ * A server that holds still answers nothing: the lookup is given up, and the next goes over a
+ * new connection.
+ */
 static bool
 held_still(struct bench *b)
 {
@@ -276,7 +284,7 @@ stopped_server(void **state)
 	assert_int_equal(1, b.retry);
 }
 
-/* --- Records ----------------------------------------------------------------------------------------------- */
+/* --- Records -------------------------------------------------------------------------- */
 
 static struct mu_uuid record_id;
 
@@ -286,9 +294,11 @@ records_everything(struct bench *b)
 	if (b->asked == 0) {			/* before the connection is there */
 		b->asked = 1;
 		for (int i = 0; i < 100; i++)
-			store_read_pull_add(b->read, &gate.client_id, &ada_xmpp[0].want.account_id, NOW_S + i % 2);
+			store_read_pull_add(b->read, &gate.client_id, &ada_xmpp[0].want.account_id,
+			    NOW_S + i % 2);
 		mu_uuid_new(&record_id);
-		store_read_audit_add(b->read, &record_id, NOW_S * 1000LL, "grant.refused", "{\"why\":\"leaver\"}");
+		store_read_audit_add(b->read, &record_id, NOW_S * 1000LL, "grant.refused",
+		    "{\"why\":\"leaver\"}");
 	} else if (b->asked == 1) {
 		char *there = rig_sql("SELECT count(*) FROM audit_record");
 		bool recorded = strcmp(there, "1") == 0;
@@ -297,8 +307,10 @@ records_everything(struct bench *b)
 		if (!recorded)
 			return false;
 		/* Sent twice, as after a connection that broke before the answer. */
-		store_read_audit_add(b->read, &record_id, NOW_S * 1000LL, "grant.refused", "{\"why\":\"leaver\"}");
-		store_read_pull_add(b->read, &gate.client_id, &ada_xmpp[0].want.account_id, NOW_S + 60);
+		store_read_audit_add(b->read, &record_id, NOW_S * 1000LL, "grant.refused",
+		    "{\"why\":\"leaver\"}");
+		store_read_pull_add(b->read, &gate.client_id, &ada_xmpp[0].want.account_id,
+		    NOW_S + 60);
 		b->asked = 2;
 	} else {
 		char *rows = rig_sql("SELECT count(*) FROM pull_count");
@@ -319,7 +331,8 @@ records(void **state)
 	bench_open(&b, records_everything);
 	bench_run(&b);
 	rig_sql_is("100,1", "SELECT string_agg(pulls::text, ',' ORDER BY minute) FROM pull_count");
-	rig_sql_is("{\"why\":\"leaver\"}", "SELECT body FROM audit_record JOIN audit_pending USING (record_id)");
+	rig_sql_is("{\"why\":\"leaver\"}", "SELECT body FROM audit_record"
+	    " JOIN audit_pending USING (record_id)");
 	rig_sql_is("1", "SELECT count(*) FROM audit_record");
 }
 
@@ -365,7 +378,8 @@ piles_up(struct bench *b)
 			store_read_pull_add(b->read, &gate.client_id, &gate.client_id, NOW_S);
 		store_read_grant(b->read, gate.fingerprint, "ada", on_grant, b);
 	} else if (b->retry == 1 && b->wanted == 0) {
-		char *there = rig_sql("SELECT coalesce(sum(pulls), 0) FROM pull_count WHERE account_id = client_id");
+		char *there = rig_sql("SELECT coalesce(sum(pulls), 0) FROM pull_count"
+		    " WHERE account_id = client_id");
 		bool all = strcmp(there, "20000") == 0;
 
 		free(there);
@@ -390,7 +404,7 @@ pile(void **state)
 	assert_int_equal(1, b.retry);
 }
 
-/* --- Hints --------------------------------------------------------------------------------------------------- */
+/* --- Hints ---------------------------------------------------------------------------- */
 
 static void
 on_hint(void *ctx)
@@ -431,7 +445,7 @@ hints(void **state)
 	assert_int_equal(3, b.asked);
 }
 
-/* --- Speed --------------------------------------------------------------------------------------------------- */
+/* --- Speed ---------------------------------------------------------------------------- */
 
 static void
 on_speed(void *ctx, enum mu_rc rc, struct store_grant *grant)
@@ -462,7 +476,8 @@ cpu_us(void)
 	struct rusage u;
 
 	assert_int_equal(0, getrusage(RUSAGE_SELF, &u));
-	return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+	return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
+	    u.ru_stime.tv_usec;
 }
 
 static void
@@ -474,8 +489,9 @@ speed(void **state)
 	(void)state;
 	bench_open(&b, answers_all);
 	bench_run(&b);
-	print_message("%d lookups, %d in flight: %lld a second, %.1f us of our CPU each\n", SPEED_LOOKUPS, IN_FLIGHT,
-	    (long long)SPEED_LOOKUPS * 1000 / (mu_tick_ms() - begin_ms), (double)(cpu_us() - begin_us) / SPEED_LOOKUPS);
+	print_message("%d lookups, %d in flight: %lld a second, %.1f us of our CPU each\n",
+	    SPEED_LOOKUPS, IN_FLIGHT, (long long)SPEED_LOOKUPS * 1000 / (mu_tick_ms() - begin_ms),
+	    (double)(cpu_us() - begin_us) / SPEED_LOOKUPS);
 	assert_int_equal(0, b.retry);
 }
 
@@ -483,11 +499,16 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		{ "client and account, account or client unknown", three_answers, NULL, NULL, NULL },
-		{ "a lookup sees the commit before it, every time", nothing_is_cached, NULL, NULL, NULL },
-		{ "a lost server is MU_ERETRY, and comes back by itself", lost_and_back, NULL, NULL, NULL },
-		{ "a server that holds still is given up after 5 s", stopped_server, NULL, NULL, NULL },
-		{ "pulls are counted by the minute, records stand once", records, NULL, NULL, NULL },
+		{ "client and account, account or client unknown", three_answers, NULL, NULL,
+		    NULL },
+		{ "a lookup sees the commit before it, every time", nothing_is_cached, NULL, NULL,
+		    NULL },
+		{ "a lost server is MU_ERETRY, and comes back by itself", lost_and_back, NULL, NULL,
+		    NULL },
+		{ "a server that holds still is given up after 5 s", stopped_server, NULL, NULL,
+		    NULL },
+		{ "pulls are counted by the minute, records stand once", records, NULL, NULL,
+		    NULL },
 		{ "records outlive an outage", outage, NULL, NULL, NULL },
 		{ "what cannot be recorded is not told", pile, NULL, NULL, NULL },
 		{ "hints wake, and once after every return", hints, NULL, NULL, NULL },

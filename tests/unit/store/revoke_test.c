@@ -1,7 +1,7 @@
 /*
- * One person, one writer at a time: an administrator's revocation and a change from the directory meet
- * ten thousand times, each locking, reading, deciding and writing. From the revocation's commit on, the
- * person is never enabled again, whoever came first.
+ * One person, one writer at a time: an administrator's revocation and a change from the directory
+ * meet ten thousand times, each locking, reading, deciding and writing. From the revocation's
+ * commit on, the person is never enabled again, whoever came first.
  */
 #include "unit/store/people.h"
 #include "unit/store/rig.h"
@@ -56,7 +56,8 @@ enum side { REVOKE, REINSTATE, CHANGE };
 
 /* One transaction of one side; stale_blocked: what CHANGE believes when it does not look. */
 static bool
-decide(struct meeting *m, struct store *s, enum side side, const bool *stale_blocked, int64_t *out_saw)
+decide(struct meeting *m, struct store *s, enum side side, const bool *stale_blocked,
+    int64_t *out_saw)
 {
 	MU_AUTO(store_people_clear) struct store_people people = { .count = 0 };
 	struct mu_err err = MU_ERR_INIT;
@@ -100,7 +101,8 @@ look(struct meeting *m, PGconn *conn)
 {
 	PGresult *rows = PQexecPrepared(conn, "look", 0, NULL, NULL, NULL, 0);
 
-	if (PQntuples(rows) != 1 || strcmp(PQgetvalue(rows, 0, 0), "disabled") != 0 || PQgetvalue(rows, 0, 1)[0] != 't')
+	if (PQntuples(rows) != 1 || strcmp(PQgetvalue(rows, 0, 0), "disabled") != 0 ||
+	    PQgetvalue(rows, 0, 1)[0] != 't')
 		atomic_fetch_add(&m->violations, 1);
 	PQclear(rows);
 }
@@ -111,8 +113,8 @@ is_blocked(struct meeting *m, struct store *s)
 	MU_AUTO(store_people_clear) struct store_people people = { .count = 0 };
 	struct mu_err err = MU_ERR_INIT;
 
-	if (store_begin(s, &err) != MU_OK || store_person_lock_ids(s, &m->person_id, 1, &people, &err) != MU_OK ||
-	    store_commit(s, &err) != MU_OK) {
+	if (store_begin(s, &err) != MU_OK || store_person_lock_ids(s, &m->person_id, 1, &people,
+	    &err) != MU_OK || store_commit(s, &err) != MU_OK) {
 		fault(m, &err);
 		return false;
 	}
@@ -127,7 +129,8 @@ open_side(struct meeting *m, enum store_role role)
 	struct mu_err err = MU_ERR_INIT;
 	struct store *s = NULL;
 
-	mu_buf_format(&conninfo, "%s options='-c synchronous_commit=off'", rig.logins.conninfo[role]);
+	mu_buf_format(&conninfo, "%s options='-c synchronous_commit=off'",
+	    rig.logins.conninfo[role]);
 	if (store_open(conninfo.data, STORE_PERSON | STORE_ACCOUNT, &s, &err) != MU_OK)
 		fault(m, &err);
 	return s;
@@ -161,8 +164,8 @@ meet(struct meeting *m)
 	pthread_t thread;
 	int64_t ignored;
 
-	PQclear(PQprepare(eye, "look", "SELECT a.wanted_state, p.blocked FROM account a JOIN person p USING (person_id)"
-	    " WHERE p.uid = 'both'", 0, NULL));
+	PQclear(PQprepare(eye, "look", "SELECT a.wanted_state, p.blocked FROM account a"
+	    " JOIN person p USING (person_id) WHERE p.uid = 'both'", 0, NULL));
 	assert_int_equal(0, pthread_barrier_init(&m->start, NULL, 2));
 	assert_int_equal(0, pthread_barrier_init(&m->end, NULL, 2));
 	assert_int_equal(0, pthread_create(&thread, NULL, directory_side, m));
@@ -215,16 +218,20 @@ P5_3_revoke_beats_directory_change(void **state)
 	meet(&m);
 	if (m.faults > 0)
 		fail_msg("%d transactions failed: %s", m.faults, m.fault);
-	print_message("%d rounds: the revocation first in %d, the change first in %d\n", ROUNDS, m.revoke_first,
-	    m.change_first);
+	print_message("%d rounds: the revocation first in %d, the change first in %d\n", ROUNDS,
+	    m.revoke_first, m.change_first);
 	assert_int_equal(0, m.violations);
 	/* Both orders were really met. */
 	assert_true(m.revoke_first > ROUNDS / 20);
 	assert_true(m.change_first > ROUNDS / 20);
-	rig_sql_is("30001 30001", "SELECT concat_ws(' ', p.version, a.version) FROM person p JOIN account a USING (person_id)");
+	rig_sql_is("30001 30001", "SELECT concat_ws(' ', p.version, a.version) FROM person p"
+	    " JOIN account a USING (person_id)");
 }
 
-/* The same with a writer that trusts its memory: if this went unseen, the test above would prove nothing. */
+/*
+ * The same with a writer that trusts its memory: if this went unseen, the test above would
+ * prove nothing.
+ */
 static void
 memory_would_lose(void **state)
 {
@@ -241,9 +248,11 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		{ "P5_3_revoke_beats_directory_change: 10,000 meetings, never enabled after the revocation's commit",
+		{ "P5_3_revoke_beats_directory_change: 10,000 meetings,"
+		    " never enabled after the revocation's commit",
 		    P5_3_revoke_beats_directory_change, NULL, NULL, NULL },
-		{ "a writer that decides from memory would be seen", memory_would_lose, NULL, NULL, NULL },
+		{ "a writer that decides from memory would be seen", memory_would_lose, NULL, NULL,
+		    NULL },
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, rig_down);

@@ -1,6 +1,7 @@
 /*
- * A private PostgreSQL for one test program: made by store/private.h in a folder of its own, migrated,
- * with a conninfo per role; and the plain words tests use to look into it as its superuser.
+ * A private PostgreSQL for one test program: made by store/private.h in a folder of its own,
+ * migrated, with a conninfo per role; and the plain words tests use to look into it as its
+ * superuser.
  */
 #ifndef UNIT_STORE_RIG_H
 #define UNIT_STORE_RIG_H
@@ -56,7 +57,8 @@ rig_dir_make(struct rig *r)
 	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/muster-store-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	assert_int_equal(0, chmod(r->dir, 0711));
-	r->config = (struct store_private_config){ .state_dir = r->dir, .uid = getuid(), .gid = getgid() };
+	r->config = (struct store_private_config){ .state_dir = r->dir, .uid = getuid(),
+	    .gid = getgid() };
 	for (size_t i = 0; geteuid() == 0 && i < 3; i++) {
 		struct passwd *user = getpwnam(users[i]);
 
@@ -102,7 +104,10 @@ rig_down(void **state)
 	return 0;
 }
 
-/* As the superuser; the first column of the first row ("" for none), fresh. Fails the test when it is refused. */
+/*
+ * As the superuser; the first column of the first row ("" for none), fresh. Fails the test when
+ * it is refused.
+ */
 static inline char *
 rig_sql(const char *sql)
 {
@@ -138,7 +143,8 @@ rig_server_kill(void)
 	PGresult *rows = PQexec(conn, "SELECT pid FROM pg_stat_activity");
 
 	assert_true(PQntuples(rows) > 0);
-	assert_int_equal(0, kill(server, SIGSTOP));	/* it shall not tidy up after its children */
+	/* it shall not tidy up after its children */
+	assert_int_equal(0, kill(server, SIGSTOP));
 	for (int i = 0; i < PQntuples(rows); i++)
 		(void)kill((pid_t)atoi(PQgetvalue(rows, i, 0)), SIGKILL);
 	assert_int_equal(0, kill(server, SIGKILL));

@@ -1,4 +1,7 @@
-/* The store's aggregates, one server for all: what is written is read, and who comes second is told so. */
+/*
+ * The store's aggregates, one server for all: what is written is read, and who comes second is
+ * told so.
+ */
 #include "store/store.h"
 
 #include "unit/store/people.h"
@@ -38,7 +41,7 @@ people_clear(struct store_person *p, struct store_account *accounts, size_t coun
 	store_person_clear(p);
 }
 
-/* --- People ------------------------------------------------------------------------------------------ */
+/* --- People --------------------------------------------------------------------------- */
 
 static void
 person_round_trip(void **state)
@@ -58,7 +61,8 @@ person_round_trip(void **state)
 	person_store(s, &p, accounts, xmpp_matrix);
 	MUST(store_begin(s, &err));
 	mu_uuid_new(&unknown);
-	MUST(store_person_lock_entries(s, "corp", (struct mu_uuid[]){ unknown, p.entry_uuid }, 2, &people, &err));
+	MUST(store_person_lock_entries(s, "corp", (struct mu_uuid[]){ unknown, p.entry_uuid }, 2,
+	    &people, &err));
 	MUST(store_commit(s, &err));
 	assert_int_equal(1, people.count);
 	got = &people.list[0];
@@ -114,7 +118,8 @@ version_conflict(void **state)
 	store_account_write(s, &second, false, NOW_S);
 	assert_int_equal(MU_ECONFLICT, store_commit(s, &err));
 	rig_sql_is("2", "SELECT version FROM person WHERE uid = 'stale'");
-	rig_sql_is("1", "SELECT count(*) FROM account a JOIN person p USING (person_id) WHERE p.uid = 'stale'");
+	rig_sql_is("1", "SELECT count(*) FROM account a JOIN person p USING (person_id)"
+	    " WHERE p.uid = 'stale'");
 	/* The same of an account: version 3 does not follow version 1. */
 	MUST(store_begin(s, &err));
 	accounts[0].want.version = 3;
@@ -144,7 +149,10 @@ rollback_leaves_nothing(void **state)
 	store_person_write(s, &p);
 	store_rollback(s);
 	rig_sql_is("0", "SELECT count(*) FROM person WHERE uid = 'undone'");
-	/* A refused write fails the reads behind it and the commit; the next transaction is untouched by it. */
+	/*
+	 * A refused write fails the reads behind it and the commit; the next transaction is
+	 * untouched by it.
+	 */
 	MUST(store_begin(s, &err));
 	store_person_write(s, &p);
 	store_person_write(s, &p);
@@ -190,7 +198,8 @@ many_writes(void **state)
 	MUST(store_commit(s, &err));
 	assert_int_equal(1000, people.count);
 	store_people_clear(&people);
-	MUST(store_person_read_ids(s, ids, MU_COUNT(ids), &people, &err));	/* without a lock, on its own */
+	/* without a lock, on its own */
+	MUST(store_person_read_ids(s, ids, MU_COUNT(ids), &people, &err));
 	assert_int_equal(1000, people.count);
 	store_people_clear(&people);
 	store_close(s);
@@ -259,7 +268,8 @@ hashes(void **state)
 	assert_true(mu_uuid_equal(&p.entry_uuid, &people.list[0].entry_uuid));
 	assert_memory_equal(p.content_hash, people.list[0].content_hash, CONTENT_HASH_BYTES);
 	store_people_clear(&people);
-	MUST(store_person_ids_by_dn(s, "corp", (const char *const[]){ "cn=nobody", p.dn }, 2, &ids, &count, &err));
+	MUST(store_person_ids_by_dn(s, "corp", (const char *const[]){ "cn=nobody", p.dn }, 2, &ids,
+	    &count, &err));
 	assert_int_equal(1, count);
 	assert_true(mu_uuid_equal(&p.person_id, &ids[0]));
 	mu_free(ids);
@@ -267,10 +277,11 @@ hashes(void **state)
 	store_close(s);
 }
 
-/* --- Groups ------------------------------------------------------------------------------------------ */
+/* --- Groups --------------------------------------------------------------------------- */
 
 static size_t
-group_write(struct store *s, const struct mu_uuid *group, const char *name, const char *const *dns, size_t dn_count)
+group_write(struct store *s, const struct mu_uuid *group, const char *name, const char *const *dns,
+    size_t dn_count)
 {
 	struct mu_err err = MU_ERR_INIT;
 	struct mu_uuid *ids;
@@ -301,15 +312,20 @@ groups(void **state)
 	person_make(&b, "gwen");
 	person_store(s, &a, NULL, no_platform);
 	person_store(s, &b, NULL, no_platform);
-	assert_int_equal(1, group_write(s, &group, "crew", (const char *const[]){ a.dn, "cn=later", a.dn }, 3));
-	assert_int_equal(0, group_write(s, &group, "crew", (const char *const[]){ "cn=later", a.dn }, 2));
-	assert_int_equal(2, group_write(s, &group, "crew", (const char *const[]){ "cn=later", b.dn }, 2));
+	assert_int_equal(1, group_write(s, &group, "crew", (const char *const[]){ a.dn, "cn=later",
+	    a.dn }, 3));
+	assert_int_equal(0, group_write(s, &group, "crew", (const char *const[]){ "cn=later",
+	    a.dn }, 2));
+	assert_int_equal(2, group_write(s, &group, "crew", (const char *const[]){ "cn=later",
+	    b.dn }, 2));
 	person_read(s, &b.person_id, &people);
 	assert_int_equal(1, people.list[0].groups.count);
 	assert_string_equal("crew", people.list[0].groups.list[0]);
 	store_people_clear(&people);
-	assert_int_equal(1, group_write(s, &group, "team", (const char *const[]){ "cn=later", b.dn }, 2));
-	MUST(store_person_groups(s, "corp", (const char *const[]){ "cn=nobody", "cn=later" }, 2, names, &err));
+	assert_int_equal(1, group_write(s, &group, "team", (const char *const[]){ "cn=later",
+	    b.dn }, 2));
+	MUST(store_person_groups(s, "corp", (const char *const[]){ "cn=nobody", "cn=later" }, 2,
+	    names, &err));
 	assert_int_equal(0, names[0].count);
 	assert_true(strings_has(&names[1], "team"));
 	strings_clear(&names[0]);
@@ -322,18 +338,20 @@ groups(void **state)
 	assert_int_equal(1, count);
 	assert_true(mu_uuid_equal(&b.person_id, &ids[0]));
 	mu_free(ids);
-	rig_sql_is("0", "SELECT (SELECT count(*) FROM directory_member) + (SELECT count(*) FROM directory_group)");
+	rig_sql_is("0", "SELECT (SELECT count(*) FROM directory_member) + (SELECT count(*)"
+	    " FROM directory_group)");
 	store_person_clear(&a);
 	store_person_clear(&b);
 	store_close(s);
 }
 
-/* --- Accounts and the queue ---------------------------------------------------------------------------- */
+/* --- Accounts and the queue ----------------------------------------------------------- */
 
 #define QUEUE_PARTS (STORE_QUEUE | STORE_CREDENTIAL | STORE_AUDIT)
 
 static void
-take(struct store *s, const char *platform, const char *holder, int64_t now_s, struct store_works *out_works)
+take(struct store *s, const char *platform, const char *holder, int64_t now_s,
+    struct store_works *out_works)
 {
 	struct mu_err err = MU_ERR_INIT;
 
@@ -344,7 +362,8 @@ take(struct store *s, const char *platform, const char *holder, int64_t now_s, s
 
 /* cycle changes what is wanted of one account. */
 static void
-want(struct store *cycle, struct store_account *a, enum account_state state, bool urgent, int64_t now_s)
+want(struct store *cycle, struct store_account *a, enum account_state state, bool urgent,
+    int64_t now_s)
 {
 	struct mu_err err = MU_ERR_INIT;
 
@@ -369,7 +388,8 @@ queue(void **state)
 {
 	static const char *const q1[] = { "q1", NULL };
 	struct mu_err err = MU_ERR_INIT;
-	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS), *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
+	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS),
+	    *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
 	struct store_person p[3];
 	struct store_account a[3];
 	struct store_works works, none;
@@ -417,7 +437,10 @@ queue(void **state)
 	assert_int_equal(2, counts.unsettled);
 	assert_int_equal(0, counts.oldest_debt_s);
 
-	/* The wanted part moves under the worker: what it settles is old, and the account is due again. */
+	/*
+	 * The wanted part moves under the worker: what it settles is old, and the account is
+	 * due again.
+	 */
 	want(cycle, &a[0], ACCOUNT_DISABLED, true, NOW_S + 3);
 	for (size_t i = 1; i < 3; i++) {
 		bool moved = mu_uuid_equal(&a[0].want.account_id, &works.list[i].want.account_id);
@@ -476,9 +499,10 @@ queue(void **state)
 		MUST(store_commit(prov, &err));
 	}
 	store_works_clear(&works);
-	rig_sql_is("1", "SELECT count(*) FROM account WHERE platform = 'q1' AND version > settled_version"
-	    " AND lease_holder IS NULL");
-	rig_sql_is("t", "SELECT owned AND create_begun_at IS NOT NULL FROM account WHERE name = 'queue2'");
+	rig_sql_is("1", "SELECT count(*) FROM account WHERE platform = 'q1'"
+	    " AND version > settled_version AND lease_holder IS NULL");
+	rig_sql_is("t", "SELECT owned AND create_begun_at IS NOT NULL FROM account"
+	    " WHERE name = 'queue2'");
 	for (size_t i = 0; i < 3; i++)
 		people_clear(&p[i], &a[i], 1);
 	observed_clear(&seen);
@@ -486,13 +510,17 @@ queue(void **state)
 	store_close(prov);
 }
 
-/* What a worker remembers before it acts is found by its successor, and forgotten when no account is left. */
+/*
+ * What a worker remembers before it acts is found by its successor, and forgotten when no
+ * account is left.
+ */
 static void
 beginnings(void **state)
 {
 	static const char *const q2[] = { "q2", NULL };
 	struct mu_err err = MU_ERR_INIT;
-	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS), *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
+	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS),
+	    *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
 	struct store_person p;
 	struct store_account a[1];
 	struct store_works works, again;
@@ -528,7 +556,8 @@ beginnings(void **state)
 	store_queue_owned(prov, &works.list[0], "w");
 	store_queue_settle(prov, &works.list[0], "w", &none, NOW_S);
 	MUST(store_commit(prov, &err));
-	rig_sql_is("f", "SELECT owned OR create_begun_at IS NOT NULL FROM account WHERE platform = 'q2'");
+	rig_sql_is("f", "SELECT owned OR create_begun_at IS NOT NULL FROM account"
+	    " WHERE platform = 'q2'");
 	store_works_clear(&again);
 	store_works_clear(&works);
 	entitlements_clear(&rights);
@@ -541,12 +570,14 @@ static void
 names_and_receipts(void **state)
 {
 	struct mu_err err = MU_ERR_INIT;
-	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS), *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
+	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS),
+	    *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS);
 	struct store_person p;
 	struct store_account a[1];
 	struct mu_uuid holder;
-	struct store_receipt r = { .version = 1, .step = STEP_KILL, .outcome = "done", .text = "two sessions",
-		.sessions_ended = 2, .made_at_ms = NOW_S * 1000LL + 7, .signature = "sig", .signature_bytes = 3 };
+	struct store_receipt r = { .version = 1, .step = STEP_KILL, .outcome = "done",
+		.text = "two sessions", .sessions_ended = 2, .made_at_ms = NOW_S * 1000LL + 7,
+		.signature = "sig", .signature_bytes = 3 };
 
 	(void)state;
 	person_make(&p, "namer");
@@ -559,18 +590,19 @@ names_and_receipts(void **state)
 	MUST(store_begin(prov, &err));
 	store_receipt_write(prov, &r);
 	MUST(store_commit(prov, &err));
-	rig_sql_is("kill done 2 0 1790000000.007 two sessions sig", "SELECT concat_ws(' ', step, outcome, sessions_ended,"
-	    " sessions_left, extract(epoch FROM made_at)::numeric(20, 3), body, convert_from(signature, 'UTF8'))"
-	    " FROM receipt");
+	rig_sql_is("kill done 2 0 1790000000.007 two sessions sig", "SELECT concat_ws(' ', step,"
+	    " outcome, sessions_ended, sessions_left, extract(epoch FROM made_at)::numeric(20, 3),"
+	    " body, convert_from(signature, 'UTF8')) FROM receipt");
 	people_clear(&p, a, 1);
 	store_close(cycle);
 	store_close(prov);
 }
 
-/* --- Credentials ----------------------------------------------------------------------------------------- */
+/* --- Credentials ---------------------------------------------------------------------- */
 
 static void
-sealed_write(struct store *prov, const struct account_want *w, struct mu_uuid *out_id, enum mu_rc want_rc)
+sealed_write(struct store *prov, const struct account_want *w, struct mu_uuid *out_id,
+    enum mu_rc want_rc)
 {
 	struct mu_err err = MU_ERR_INIT;
 	struct mu_secret sealed = MU_SECRET_INIT;
@@ -588,8 +620,9 @@ credentials(void **state)
 {
 	static const char *const c1[] = { "c1", NULL };
 	struct mu_err err = MU_ERR_INIT;
-	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS), *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS),
-	    *claim = rig_open(STORE_ROLE_CLAIM, STORE_CREDENTIAL | STORE_AUDIT);
+	struct store *cycle = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS),
+	    *prov = rig_open(STORE_ROLE_PROVISION, QUEUE_PARTS), *claim = rig_open(STORE_ROLE_CLAIM,
+	    STORE_CREDENTIAL | STORE_AUDIT);
 	struct store_person p;
 	struct store_account a[1];
 	struct mu_uuid id, second, record;
@@ -660,11 +693,13 @@ credentials(void **state)
 	MUST(store_begin(prov, &err));
 	store_credential_expire(prov, NOW_S + CREDENTIAL_KEEP_S - 1);
 	MUST(store_commit(prov, &err));
-	rig_sql_is("0", "SELECT count(*) FROM account WHERE platform = 'c1' AND version > settled_version");
+	rig_sql_is("0", "SELECT count(*) FROM account WHERE platform = 'c1'"
+	    " AND version > settled_version");
 	MUST(store_begin(prov, &err));
 	store_credential_expire(prov, NOW_S + CREDENTIAL_KEEP_S);
 	MUST(store_commit(prov, &err));
-	rig_sql_is("1", "SELECT count(*) FROM account WHERE platform = 'c1' AND version > settled_version");
+	rig_sql_is("1", "SELECT count(*) FROM account WHERE platform = 'c1'"
+	    " AND version > settled_version");
 	rig_sql_is("0", "SELECT count(*) FROM credential");
 
 	/* Taken back when the account is disabled, and none is kept for a disabled one. */
@@ -678,7 +713,7 @@ credentials(void **state)
 	store_close(claim);
 }
 
-/* --- Sources, policy, clients, audit ------------------------------------------------------------------------ */
+/* --- Sources, policy, clients, audit -------------------------------------------------- */
 
 static void
 sources(void **state)
@@ -754,9 +789,11 @@ policies(void **state)
 {
 	struct mu_err err = MU_ERR_INIT;
 	struct store *s = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS);
-	struct store_policy_file files[] = { { (char *)(uintptr_t)"roles.yaml", (char *)(uintptr_t)"- role: \"a\"\n" },
+	struct store_policy_file files[] = { { (char *)(uintptr_t)"roles.yaml",
+	    (char *)(uintptr_t)"- role: \"a\"\n" },
 		{ (char *)(uintptr_t)"brake.yaml", (char *)(uintptr_t)"" } };
-	struct store_policy p = { .version = 1, .applied_by = (char *)(uintptr_t)"seed", .applied_at_s = NOW_S,
+	struct store_policy p = { .version = 1, .applied_by = (char *)(uintptr_t)"seed",
+		.applied_at_s = NOW_S,
 		.files = files, .file_count = 2 }, got;
 
 	(void)state;
@@ -785,8 +822,10 @@ clients(void **state)
 {
 	struct mu_err err = MU_ERR_INIT;
 	struct store *s = rig_open(STORE_ROLE_ADMIN, STORE_CLIENT);
-	struct store_client c = { .name = (char *)(uintptr_t)"gate", .platform = (char *)(uintptr_t)"xmpp",
-		.certificate = (char *)(uintptr_t)"-----BEGIN", .not_after_s = NOW_S, .version = 1 }, got;
+	struct store_client c = { .name = (char *)(uintptr_t)"gate",
+		.platform = (char *)(uintptr_t)"xmpp",
+		.certificate = (char *)(uintptr_t)"-----BEGIN",
+		.not_after_s = NOW_S, .version = 1 }, got;
 	struct store_clients list;
 
 	(void)state;
@@ -910,48 +949,78 @@ status(void **state)
 	store_close(s);
 }
 
-/* --- Roles: each tries what it must not ------------------------------------------------------------------------ */
+/* --- Roles: each tries what it must not ----------------------------------------------- */
 
 static struct forbidden {
 	const char *name;
 	enum store_role role;
 	const char *sql;
 } forbidden[] = {
-	{ "token cannot read people",			STORE_ROLE_TOKEN,	"SELECT dn FROM person" },
-	{ "token cannot invent a role",			STORE_ROLE_TOKEN,	"UPDATE account SET roles = 'x'" },
-	{ "token cannot read sealed credentials",	STORE_ROLE_TOKEN,	"SELECT sealed FROM credential" },
-	{ "token cannot read what is audited",		STORE_ROLE_TOKEN,	"SELECT body FROM audit_record" },
-	{ "token cannot make itself a client",		STORE_ROLE_TOKEN,	"UPDATE token_client SET platform = 'x'" },
-	{ "provision cannot want",			STORE_ROLE_PROVISION,	"UPDATE account SET wanted_state = 'enabled'" },
+	{ "token cannot read people",			STORE_ROLE_TOKEN,
+	    "SELECT dn FROM person" },
+	{ "token cannot invent a role",			STORE_ROLE_TOKEN,
+	    "UPDATE account SET roles = 'x'" },
+	{ "token cannot read sealed credentials",	STORE_ROLE_TOKEN,
+	    "SELECT sealed FROM credential" },
+	{ "token cannot read what is audited",		STORE_ROLE_TOKEN,
+	    "SELECT body FROM audit_record" },
+	{ "token cannot make itself a client",		STORE_ROLE_TOKEN,
+	    "UPDATE token_client SET platform = 'x'" },
+	{ "provision cannot want",			STORE_ROLE_PROVISION,
+	    "UPDATE account SET wanted_state = 'enabled'" },
 	{ "provision cannot give itself an account",	STORE_ROLE_PROVISION,
 	    "INSERT INTO account (account_id) VALUES (NULL)" },
-	{ "provision cannot read attributes",		STORE_ROLE_PROVISION,	"SELECT attrs FROM person" },
-	{ "provision cannot change its receipts",	STORE_ROLE_PROVISION,	"UPDATE receipt SET outcome = 'done'" },
-	{ "cycle cannot settle",			STORE_ROLE_CYCLE,	"UPDATE account SET settled_version = 9" },
-	{ "cycle cannot read sealed credentials",	STORE_ROLE_CYCLE,	"SELECT sealed FROM credential" },
-	{ "cycle cannot change a policy in force",	STORE_ROLE_CYCLE,	"UPDATE policy_file SET content = ''" },
-	{ "cycle cannot delete people",			STORE_ROLE_CYCLE,	"DELETE FROM person" },
-	{ "cycle cannot register clients",		STORE_ROLE_CYCLE,	"SELECT name FROM token_client" },
-	{ "audit cannot read people",			STORE_ROLE_AUDIT,	"SELECT dn FROM person" },
-	{ "audit cannot renumber",			STORE_ROLE_AUDIT,	"UPDATE audit_leaf SET leaf_index = 1" },
-	{ "audit cannot cut the tree",			STORE_ROLE_AUDIT,	"DELETE FROM audit_leaf" },
-	{ "claim cannot change a person",		STORE_ROLE_CLAIM,	"UPDATE person SET blocked = false" },
-	{ "claim cannot enable an account",		STORE_ROLE_CLAIM,	"UPDATE account SET wanted_state = 'enabled'" },
-	{ "claim cannot put a credential in place",	STORE_ROLE_CLAIM,	"UPDATE credential SET sealed = ''" },
-	{ "claim cannot read attributes",		STORE_ROLE_CLAIM,	"SELECT attrs FROM person" },
-	{ "admin cannot read sealed credentials",	STORE_ROLE_ADMIN,	"SELECT sealed FROM credential" },
-	{ "admin cannot change accounts",		STORE_ROLE_ADMIN,	"UPDATE account SET roles = 'x'" },
-	{ "admin cannot number records",		STORE_ROLE_ADMIN,	"DELETE FROM audit_pending" },
-	{ "work changes nothing",			STORE_ROLE_WORK,	"UPDATE person SET blocked = false" },
+	{ "provision cannot read attributes",		STORE_ROLE_PROVISION,
+	    "SELECT attrs FROM person" },
+	{ "provision cannot change its receipts",	STORE_ROLE_PROVISION,
+	    "UPDATE receipt SET outcome = 'done'" },
+	{ "cycle cannot settle",			STORE_ROLE_CYCLE,
+	    "UPDATE account SET settled_version = 9" },
+	{ "cycle cannot read sealed credentials",	STORE_ROLE_CYCLE,
+	    "SELECT sealed FROM credential" },
+	{ "cycle cannot change a policy in force",	STORE_ROLE_CYCLE,	"UPDATE policy_file"
+	    " SET content = ''" },
+	{ "cycle cannot delete people",			STORE_ROLE_CYCLE,
+	    "DELETE FROM person" },
+	{ "cycle cannot register clients",		STORE_ROLE_CYCLE,
+	    "SELECT name FROM token_client" },
+	{ "audit cannot read people",			STORE_ROLE_AUDIT,
+	    "SELECT dn FROM person" },
+	{ "audit cannot renumber",			STORE_ROLE_AUDIT,
+	    "UPDATE audit_leaf SET leaf_index = 1" },
+	{ "audit cannot cut the tree",			STORE_ROLE_AUDIT,
+	    "DELETE FROM audit_leaf" },
+	{ "claim cannot change a person",		STORE_ROLE_CLAIM,
+	    "UPDATE person SET blocked = false" },
+	{ "claim cannot enable an account",		STORE_ROLE_CLAIM,
+	    "UPDATE account SET wanted_state = 'enabled'" },
+	{ "claim cannot put a credential in place",	STORE_ROLE_CLAIM,
+	    "UPDATE credential SET sealed = ''" },
+	{ "claim cannot read attributes",		STORE_ROLE_CLAIM,
+	    "SELECT attrs FROM person" },
+	{ "admin cannot read sealed credentials",	STORE_ROLE_ADMIN,
+	    "SELECT sealed FROM credential" },
+	{ "admin cannot change accounts",		STORE_ROLE_ADMIN,
+	    "UPDATE account SET roles = 'x'" },
+	{ "admin cannot number records",		STORE_ROLE_ADMIN,
+	    "DELETE FROM audit_pending" },
+	{ "work changes nothing",			STORE_ROLE_WORK,
+	    "UPDATE person SET blocked = false" },
 	{ "work records nothing",			STORE_ROLE_WORK,
 	    "INSERT INTO audit_pending VALUES ('00000000-0000-0000-0000-000000000001')" },
-	{ "nobody becomes another role",		STORE_ROLE_TOKEN,	"SET ROLE muster_cycle" },
+	{ "nobody becomes another role",		STORE_ROLE_TOKEN,
+	    "SET ROLE muster_cycle" },
 	{ "nobody becomes the superuser",		STORE_ROLE_CYCLE,	"SET ROLE muster" },
-	{ "nobody makes tables",			STORE_ROLE_CYCLE,	"CREATE TABLE mine (a int)" },
-	{ "nobody makes temporary tables",		STORE_ROLE_CYCLE,	"CREATE TEMP TABLE mine (a int)" },
-	{ "nobody raises the schema version",		STORE_ROLE_CYCLE,	"INSERT INTO schema_version VALUES (99)" },
-	{ "nobody reads the server's files",		STORE_ROLE_ADMIN,	"SELECT pg_read_file('PG_VERSION')" },
-	{ "nobody reads passwords",			STORE_ROLE_ADMIN,	"SELECT rolpassword FROM pg_authid" },
+	{ "nobody makes tables",			STORE_ROLE_CYCLE,
+	    "CREATE TABLE mine (a int)" },
+	{ "nobody makes temporary tables",		STORE_ROLE_CYCLE,
+	    "CREATE TEMP TABLE mine (a int)" },
+	{ "nobody raises the schema version",		STORE_ROLE_CYCLE,
+	    "INSERT INTO schema_version VALUES (99)" },
+	{ "nobody reads the server's files",		STORE_ROLE_ADMIN,
+	    "SELECT pg_read_file('PG_VERSION')" },
+	{ "nobody reads passwords",			STORE_ROLE_ADMIN,	"SELECT rolpassword"
+	    " FROM pg_authid" },
 };
 
 static void
@@ -966,7 +1035,8 @@ forbidden_row(void **state)
 	rows = PQexec(conn, f->sql);
 	sqlstate = PQresultErrorField(rows, PG_DIAG_SQLSTATE);
 	if (sqlstate == NULL || strcmp(sqlstate, "42501") != 0)
-		fail_msg("%s: %s: not refused (%s)", f->name, f->sql, sqlstate == NULL ? "done" : sqlstate);
+		fail_msg("%s: %s: not refused (%s)", f->name, f->sql, sqlstate == NULL ? "done" :
+		    sqlstate);
 	PQclear(rows);
 	PQfinish(conn);
 }
@@ -974,13 +1044,15 @@ forbidden_row(void **state)
 static void
 audit_for_ever(void **state)
 {
-	static const char *const statements[] = { "UPDATE audit_record SET body = ''", "DELETE FROM audit_record",
+	static const char *const statements[] = { "UPDATE audit_record SET body = ''",
+	    "DELETE FROM audit_record",
 		"TRUNCATE audit_record", "DELETE FROM audit_leaf", "DELETE FROM audit_checkpoint" };
 
 	(void)state;
 	for (int role = 0; role < STORE_ROLE_COUNT; role++)
 		for (size_t i = 0; i < MU_COUNT(statements); i++) {
-			struct forbidden f = { "an audit record stays as it is", (enum store_role)role, statements[i] };
+			struct forbidden f = { "an audit record stays as it is",
+			    (enum store_role)role, statements[i] };
 			void *ctx = &f;
 
 			forbidden_row(&ctx);
@@ -994,18 +1066,20 @@ passwords_are_ones_own(void **state)
 	(void)state;
 	for (int as = 0; as <= STORE_ROLE_COUNT; as++)
 		for (int with = 0; with < STORE_ROLE_COUNT; with++) {
-			const char *keys[] = { "dbname", "user", NULL }, *values[3] = { rig.logins.conninfo[with], "muster", NULL };
+			const char *keys[] = { "dbname", "user", NULL },
+			    *values[3] = { rig.logins.conninfo[with], "muster", NULL };
 			PGconn *conn;
 
 			if (as < STORE_ROLE_COUNT)
 				values[1] = store_role_name((enum store_role)as);
 			conn = PQconnectdbParams(keys, values, 1);
-			assert_int_equal(as == with ? CONNECTION_OK : CONNECTION_BAD, PQstatus(conn));
+			assert_int_equal(as == with ? CONNECTION_OK : CONNECTION_BAD,
+			    PQstatus(conn));
 			PQfinish(conn);
 		}
 }
 
-/* --- Trouble ------------------------------------------------------------------------------------------------ */
+/* --- Trouble -------------------------------------------------------------------------- */
 
 static void
 server_dies_in_transaction(void **state)
@@ -1046,12 +1120,13 @@ schema_drift(void **state)
 
 	(void)state;
 	free(rig_sql("ALTER TABLE account RENAME COLUMN roles TO rolls"));
-	assert_int_equal(MU_ECONFIG, store_open(rig.logins.conninfo[STORE_ROLE_CYCLE], PEOPLE_PARTS, &s, &err));
+	assert_int_equal(MU_ECONFIG, store_open(rig.logins.conninfo[STORE_ROLE_CYCLE], PEOPLE_PARTS,
+	    &s, &err));
 	assert_non_null(strstr(err.text, "run musterd migrate"));
 	free(rig_sql("ALTER TABLE account RENAME COLUMN rolls TO roles"));
 }
 
-/* --- The invariants ------------------------------------------------------------------------------------------- */
+/* --- The invariants ------------------------------------------------------------------- */
 
 /* A query of sql/check as text; it ends with a semicolon. */
 static char *
@@ -1072,27 +1147,33 @@ check_read(const char *name)
 }
 
 static struct check {
-	const char *name, *query, *fault, *breaks;	/* breaks: SQL that makes the query return a row */
+	/* breaks: SQL that makes the query return a row */
+	const char *name, *query, *fault, *breaks;
 } checks[] = {
 	{ "what all these tests left is sound: accounts", "accounts", "", "" },
 	{ "what all these tests left is sound: credentials", "credentials", "", "" },
 	{ "what all these tests left is sound: audit", "audit", "", "" },
 	{ "what all these tests left is sound: people", "people", "", "" },
 	{ "what all these tests left is sound: policy", "policy", "", "" },
-	{ "an account settled beyond its version is found", "accounts", "settled beyond its version",
-	    "UPDATE account SET settled_version = version + 1 WHERE platform = 'xmpp'" },
-	{ "a leaver's enabled account is found", "accounts", "enabled account of a person who is leaver",
-	    "UPDATE person SET state = 'leaver', roles = '' WHERE uid = 'zoe'" },
-	{ "a blocked person's enabled account is found", "accounts", "enabled account of a person who is active, blocked",
-	    "UPDATE person SET blocked = true WHERE uid = 'zoe'" },
-	{ "a credential for a disabled account is found", "credentials", "credential of an account that is not to be enabled",
-	    "INSERT INTO credential SELECT account_id, account_id, '', now(), now(), NULL FROM account"
+	{ "an account settled beyond its version is found", "accounts",
+	    "settled beyond its version", "UPDATE account SET settled_version = version + 1"
+	    " WHERE platform = 'xmpp'" },
+	{ "a leaver's enabled account is found", "accounts", "enabled account of a person who is"
+	    " leaver", "UPDATE person SET state = 'leaver', roles = '' WHERE uid = 'zoe'" },
+	{ "a blocked person's enabled account is found", "accounts",
+	    "enabled account of a person who is active, blocked", "UPDATE person SET blocked = true"
+	    " WHERE uid = 'zoe'" },
+	{ "a credential for a disabled account is found", "credentials",
+	    "credential of an account that is not to be enabled", "INSERT INTO credential"
+	    " SELECT account_id, account_id, '', now(), now(), NULL FROM account"
 	    " WHERE wanted_state = 'disabled' LIMIT 1" },
-	{ "a gap in the tree is found", "audit", "gap in the tree before leaf", "DELETE FROM audit_leaf WHERE leaf_index = 1" },
+	{ "a gap in the tree is found", "audit", "gap in the tree before leaf",
+	    "DELETE FROM audit_leaf WHERE leaf_index = 1" },
 	{ "a cut tree is found", "audit", "checkpoint of more leaves than there are",
 	    "DELETE FROM audit_leaf WHERE leaf_index = (SELECT max(leaf_index) FROM audit_leaf)" },
-	{ "a record that nobody will number is found", "audit", "record without number that does not wait for one",
-	    "INSERT INTO audit_record VALUES ('00000000-0000-0000-0000-000000000001', now(), 'x', '{}')" },
+	{ "a record that nobody will number is found", "audit",
+	    "record without number that does not wait for one", "INSERT INTO audit_record"
+	    " VALUES ('00000000-0000-0000-0000-000000000001', now(), 'x', '{}')" },
 	{ "a leaver with roles is found", "people", "holds birthrights as leaver",
 	    "UPDATE person SET state = 'leaver' WHERE uid = 'gus'" },
 	{ "a policy version without files is found", "policy", "policy version without files",
@@ -1109,7 +1190,8 @@ check_row(void **state)
 
 	PQclear(PQexec(conn, "BEGIN"));
 	rows = PQexec(conn, c->breaks);
-	if (c->breaks[0] != '\0' && (PQresultStatus(rows) != PGRES_COMMAND_OK || strcmp(PQcmdTuples(rows), "0") == 0))
+	if (c->breaks[0] != '\0' && (PQresultStatus(rows) != PGRES_COMMAND_OK ||
+	    strcmp(PQcmdTuples(rows), "0") == 0))
 		fail_msg("%s: broke nothing: %s", c->name, PQresultErrorMessage(rows));
 	PQclear(rows);
 	rows = PQexec(conn, check_read(c->query));
@@ -1118,7 +1200,8 @@ check_row(void **state)
 	for (int i = 0; i < PQntuples(rows); i++) {
 		found = found || strcmp(c->fault, PQgetvalue(rows, i, 0)) == 0;
 		if (c->breaks[0] == '\0')
-			fail_msg("%s: %s %s", c->query, PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 1));
+			fail_msg("%s: %s %s", c->query, PQgetvalue(rows, i, 0), PQgetvalue(rows, i,
+			    1));
 	}
 	if (c->breaks[0] != '\0' && !found)
 		fail_msg("%s: not found among %d rows", c->fault, PQntuples(rows));
@@ -1131,26 +1214,33 @@ int
 main(void)
 {
 	static const struct CMUnitTest first[] = {
-		{ "a person is read as written, with accounts", person_round_trip, NULL, NULL, NULL },
-		{ "who decides from an old version is told at commit, and nothing happened", version_conflict, NULL, NULL, NULL },
-		{ "a rollback leaves nothing, and the connection is good", rollback_leaves_nothing, NULL, NULL, NULL },
+		{ "a person is read as written, with accounts", person_round_trip, NULL, NULL,
+		    NULL },
+		{ "who decides from an old version is told at commit, and nothing happened",
+		    version_conflict, NULL, NULL, NULL },
+		{ "a rollback leaves nothing, and the connection is good", rollback_leaves_nothing,
+		    NULL, NULL, NULL },
 		{ "a thousand writes and locks in one transaction", many_writes, NULL, NULL, NULL },
 		{ "who is there, who is due, page by page", lists, NULL, NULL, NULL },
 		{ "hashes and ids, whatever stands in a dn", hashes, NULL, NULL, NULL },
 		{ "a group's change names the people it changes", groups, NULL, NULL, NULL },
-		{ "the queue: urgent first, leased, settled at the version worked on", queue, NULL, NULL, NULL },
-		{ "what is begun is remembered until it is undone or gone", beginnings, NULL, NULL, NULL },
+		{ "the queue: urgent first, leased, settled at the version worked on", queue, NULL,
+		    NULL, NULL },
+		{ "what is begun is remembered until it is undone or gone", beginnings, NULL, NULL,
+		    NULL },
 		{ "who holds a name; receipts", names_and_receipts, NULL, NULL, NULL },
-		{ "a credential is collected once, expires, and goes with its account", credentials, NULL, NULL, NULL },
+		{ "a credential is collected once, expires, and goes with its account", credentials,
+		    NULL, NULL, NULL },
 		{ "sources, verdicts, brake and leases", sources, NULL, NULL, NULL },
 		{ "the newest policy is in force", policies, NULL, NULL, NULL },
 		{ "clients are found by fingerprint", clients, NULL, NULL, NULL },
 		{ "records are numbered once", audit_tree, NULL, NULL, NULL },
 		{ "how things stand", status, NULL, NULL, NULL },
 		{ "no role changes an audit record", audit_for_ever, NULL, NULL, NULL },
-		{ "a role's password opens that role alone", passwords_are_ones_own, NULL, NULL, NULL },
-		{ "a server that dies in a transaction undoes it, and the store comes back", server_dies_in_transaction, NULL,
-		    NULL, NULL },
+		{ "a role's password opens that role alone", passwords_are_ones_own, NULL, NULL,
+		    NULL },
+		{ "a server that dies in a transaction undoes it, and the store comes back",
+		    server_dies_in_transaction, NULL, NULL, NULL },
 		{ "a schema that is not ours stops the start", schema_drift, NULL, NULL, NULL },
 	};
 	struct CMUnitTest tests[MU_COUNT(first) + MU_COUNT(forbidden) + MU_COUNT(checks)];
@@ -1158,8 +1248,10 @@ main(void)
 
 	(void)memcpy(tests, first, sizeof(first));
 	for (size_t i = 0; i < MU_COUNT(forbidden); i++)
-		tests[count++] = (struct CMUnitTest){ forbidden[i].name, forbidden_row, NULL, NULL, &forbidden[i] };
+		tests[count++] = (struct CMUnitTest){ forbidden[i].name, forbidden_row, NULL, NULL,
+		    &forbidden[i] };
 	for (size_t i = 0; i < MU_COUNT(checks); i++)
-		tests[count++] = (struct CMUnitTest){ checks[i].name, check_row, NULL, NULL, &checks[i] };
+		tests[count++] = (struct CMUnitTest){ checks[i].name, check_row, NULL, NULL,
+		    &checks[i] };
 	return _cmocka_run_group_tests("store", tests, count, rig_up, rig_down);
 }
