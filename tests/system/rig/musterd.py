@@ -17,7 +17,7 @@ from rig.directory import organisation
 from rig.process import Server, children_of, free_port, wait_until, write_file
 
 TOP = Path(__file__).resolve().parents[3]
-BUILD = Path(os.environ.get("MUSTER_BUILD_DIR", TOP / "build" / "test"))
+BUILD = Path(os.environ.get("MUSTER_BUILD_DIR", TOP / "build" / "test")).resolve()
 READY_S = 90
 CLIENT = "xmpp-server"
 PLATFORM = "xmpp"
