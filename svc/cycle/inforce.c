@@ -49,26 +49,52 @@ seed_write(struct store *s, const struct policy_file *files, size_t file_count, 
 	return MU_OK;
 }
 
-/* Reads the newest version, writing the seed first where there is none. */
+/* Reads the newest version, writing the seed first where there is none. In a transaction. */
 static enum mu_rc
 current_read(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
     void *mac_ctx, struct store_policy *out_policy, struct mu_err *err)
 {
-	enum mu_rc rc;
+	enum mu_rc rc = store_policy_current(s, out_policy, err);
 
-	if (store_begin(s, err) != MU_OK)
+	if (rc != MU_EABSENT || seed_count == 0)
+		return rc;
+	if (seed_write(s, seed, seed_count, mac, mac_ctx, err) != MU_OK)
 		return err->rc;
-	rc = store_policy_current(s, out_policy, err);
-	if (rc == MU_EABSENT && seed_count > 0) {
-		rc = seed_write(s, seed, seed_count, mac, mac_ctx, err);
-		if (rc == MU_OK)
-			rc = store_policy_current(s, out_policy, err);
-	}
-	if (rc == MU_OK)
-		rc = store_commit(s, err);
-	if (rc != MU_OK)
-		store_rollback(s);
-	return rc;
+	return store_policy_current(s, out_policy, err);
+}
+
+static enum mu_rc
+mac_check(const struct store_policy *p, cycle_mac_fn *mac, void *mac_ctx, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
+	unsigned char macs[1][MAC_BYTES];
+
+	if (mac == NULL)
+		return MU_OK;
+	bytes_encode(p, &bytes);
+	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+		return err->rc;
+	if (!mu_secret_equal(macs[0], MAC_BYTES, p->mac, sizeof(p->mac)))
+		return mu_fail(err, MU_EBROKEN,
+		    "policy version %lld in the store was not written by muster: restore the store",
+		    (long long)p->version);
+	return MU_OK;
+}
+
+static enum mu_rc
+current_parse(const struct store_policy *p, policy_attr_fn *attr_known, const void *attr_ctx,
+    struct policy **out_policy, struct mu_err *err)
+{
+	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(mu_freep) struct policy_file *files = mu_alloc_zero(p->file_count, sizeof(*files));
+
+	for (size_t i = 0; i < p->file_count; i++)
+		files[i] = (struct policy_file){ p->files[i].name, p->files[i].content };
+	if (policy_parse(files, p->file_count, attr_known, attr_ctx, &faults, out_policy, err) == MU_OK)
+		return MU_OK;
+	if (config_faults_fail(&faults, err) == MU_OK)
+		return err->rc;
+	return mu_wrap(err, "policy version %lld", (long long)p->version);
 }
 
 enum mu_rc
@@ -76,26 +102,24 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
     void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, struct mu_err *err)
 {
 	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
-	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
-	MU_AUTO(mu_freep) struct policy_file *files = NULL;
-	unsigned char macs[1][MAC_BYTES];
+	struct policy *policy = NULL;
+	enum mu_rc rc;
 
-	if (current_read(s, seed, seed_count, mac, mac_ctx, &current, err) != MU_OK)
+	if (store_begin(s, err) != MU_OK)
 		return err->rc;
-	bytes_encode(&current, &bytes);
-	if (mac != NULL && mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
-		return err->rc;
-	if (mac != NULL && !mu_secret_equal(macs[0], MAC_BYTES, current.mac, sizeof(current.mac)))
-		return mu_fail(err, MU_EBROKEN,
-		    "policy version %lld in the store was not written by muster: restore the store",
-		    (long long)current.version);
-	files = mu_alloc_zero(current.file_count, sizeof(*files));
-	for (size_t i = 0; i < current.file_count; i++)
-		files[i] = (struct policy_file){ current.files[i].name, current.files[i].content };
-	if (policy_parse(files, current.file_count, attr_known, attr_ctx, &faults, out_policy, err) == MU_OK)
-		return MU_OK;
-	if (config_faults_fail(&faults, err) == MU_OK)
-		return err->rc;
-	return mu_wrap(err, "policy version %lld", (long long)current.version);
+	rc = current_read(s, seed, seed_count, mac, mac_ctx, &current, err);
+	if (rc == MU_OK)
+		rc = mac_check(&current, mac, mac_ctx, err);
+	if (rc == MU_OK)
+		rc = current_parse(&current, attr_known, attr_ctx, &policy, err);
+	/* A seed with faults is never in force: it may be mended in its files. */
+	if (rc == MU_OK)
+		rc = store_commit(s, err);
+	if (rc != MU_OK) {
+		store_rollback(s);
+		policy_free(policy);
+		return rc;
+	}
+	*out_policy = policy;
+	return MU_OK;
 }
