@@ -30,19 +30,20 @@ faults_print(const struct config_faults *faults)
 	(void)fflush(stderr);
 }
 
+/* Reads a file; what is wrong with it is a fault of the file at, which names it. */
 static bool
-file_read(const char *path, size_t max_bytes, struct mu_buf *out, struct config_faults *faults)
+file_read(const char *at, const char *path, size_t max_bytes, struct mu_buf *out, struct config_faults *faults)
 {
 	MU_AUTO(mu_secret_clear) struct mu_secret bytes = MU_SECRET_INIT;
 	struct mu_err err = MU_ERR_INIT;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0) {
-		config_fault_file(faults, path, "cannot be opened: %s", strerror(errno));
+		config_fault_file(faults, at, "cannot open %s: %s", path, strerror(errno));
 		return false;
 	}
 	if (mu_secret_read_fd(fd, path, max_bytes, &bytes, &err) != MU_OK)
-		config_fault_file(faults, path, "%s", err.text);
+		config_fault_file(faults, at, "%s", err.text);
 	else
 		mu_buf_add(out, bytes.bytes, bytes.size_bytes);
 	(void)close(fd);
@@ -56,7 +57,7 @@ settings_read(const char *path, struct mu_buf *out_text, struct config_faults *f
 	MU_AUTO(mu_freep) char *absolute = realpath(path, NULL);
 	struct settings *settings;
 
-	if (!file_read(path, CONFIG_FILE_MAX_BYTES, out_text, faults))
+	if (!file_read(path, path, CONFIG_FILE_MAX_BYTES, out_text, faults))
 		return NULL;
 	if (!settings_parse(out_text->data, out_text->size_bytes, absolute == NULL ? path : absolute,
 	    process_adapter_keys, faults, &settings))
@@ -78,25 +79,25 @@ check_settings(const char *config_path, struct mu_buf *out_text)
 /* --- The files that the configuration names ----------------------------------------------------- */
 
 static void
-secret_check(const char *path, struct config_faults *faults)
+secret_check(const char *at, const char *path, struct config_faults *faults)
 {
 	MU_AUTO(mu_secret_clear) struct mu_secret secret = MU_SECRET_INIT;
 	struct mu_err err = MU_ERR_INIT;
 
 	if (path != NULL && mu_secret_read(path, SECRET_MAX_BYTES, &secret, &err) != MU_OK)
-		config_fault_file(faults, path, "%s", err.text);
+		config_fault_file(faults, at, "%s", err.text);
 }
 
 static void
-pem_check(const char *path, const char *kind, struct config_faults *faults)
+pem_check(const char *at, const char *path, const char *kind, struct config_faults *faults)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT, begin = MU_BUF_INIT;
 
-	if (path == NULL || !file_read(path, PEM_MAX_BYTES, &text, faults))
+	if (path == NULL || !file_read(at, path, PEM_MAX_BYTES, &text, faults))
 		return;
 	mu_buf_format(&begin, "-----BEGIN %s-----", kind);
 	if (strlen(text.data) != text.size_bytes || strstr(text.data, begin.data) == NULL)
-		config_fault_file(faults, path, "holds no %s in PEM", begin.data);
+		config_fault_file(faults, at, "%s holds no %s", path, begin.data);
 }
 
 static void
@@ -106,21 +107,21 @@ files_check(const struct settings *s, struct config_faults *faults)
 	struct mu_err err = MU_ERR_INIT;
 
 	for (size_t i = 0; i < s->source_count; i++) {
-		secret_check(s->sources[i].bind_password_file, faults);
-		pem_check(s->sources[i].ca, "CERTIFICATE", faults);
+		secret_check(s->file, s->sources[i].bind_password_file, faults);
+		pem_check(s->file, s->sources[i].ca, "CERTIFICATE", faults);
 	}
 	for (size_t i = 0; i < s->platform_count; i++) {
 		const struct config_section *section = &s->platforms[i].section;
 
-		secret_check(config_section_secret_file(section), faults);
+		secret_check(s->file, config_section_secret_file(section), faults);
 		for (size_t j = 0; j < section->count; j++)
 			if (section->list[j].key->type == CONFIG_FILE)
-				pem_check(section->list[j].text, "CERTIFICATE", faults);
+				pem_check(s->file, section->list[j].text, "CERTIFICATE", faults);
 	}
 	for (size_t i = 0; i < s->client_count; i++)
-		pem_check(s->clients[i].csr, "CERTIFICATE REQUEST", faults);
+		pem_check(s->file, s->clients[i].csr, "CERTIFICATE REQUEST", faults);
 	if (s->conninfo != NULL && store_logins_read(s->conninfo, s->password_file, &logins, &err) != MU_OK)
-		config_fault_file(faults, s->password_file == NULL ? s->file : s->password_file, "%s", err.text);
+		config_fault_file(faults, s->file, "%s", err.text);
 	store_logins_clear(&logins);
 }
 
@@ -133,7 +134,7 @@ policies_check(const struct settings *s, struct config_faults *faults)
 	struct mu_err err = MU_ERR_INIT;
 
 	if (policy_folder_read(s->policies, &folder, &err) != MU_OK) {
-		config_fault_file(faults, s->policies, "%s", err.text);
+		config_fault_file(faults, s->file, "%s", err.text);
 		return;
 	}
 	if (policy_parse(folder.files, folder.file_count, rules_attr_known, s, faults, &policy, &err) == MU_OK)
