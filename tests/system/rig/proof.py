@@ -26,12 +26,17 @@ def main(prepare=None, stage=Stage):
             for function in wanted:
                 prove(function, set_, failed)
         except BaseException:
-            print(f"musterd's log ends:\n{set_.musterd.server.log_tail(60)}", flush=True)
+            log_show(set_)
             raise
         if failed:
-            print(f"musterd's log ends:\n{set_.musterd.server.log_tail(60)}", flush=True)
+            log_show(set_)
     print(f"{len(wanted) - len(failed)} of {len(wanted)} sentences hold", flush=True)
     sys.exit(1 if failed else 0)
+
+
+def log_show(set_):
+    if hasattr(set_, "musterd"):
+        print(f"musterd's log ends:\n{set_.musterd.server.log_tail(60)}", flush=True)
 
 
 def prove(function, set_, failed):
