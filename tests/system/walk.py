@@ -43,6 +43,7 @@ class Walk:
         self.new_colleague, self.visitor = sales[:2]
         self.watches = {}
         self.leaver_token = None
+        self.fifths = 0
 
     def prepare(self):
         say("starting a directory with %d people, a chat server and musterd"
@@ -51,12 +52,16 @@ class Walk:
         for person in (self.old_colleague, self.mover, self.leaver, self.new_colleague):
             self.watches[person] = self.stage.meet(person)
             say(f"  {person.name} ({person.department}) collected a credential and is online")
-        count = wait_all_shown(self.watches[self.old_colleague])
+        wait_all_shown(self.watches[self.old_colleague], self.progress)
         wait_until(f"{self.mover.name} shows in operations",
                    lambda: "operations" in groups_shown(self.watches[self.old_colleague], self.mover),
                    FIRST_READ_S)
         self.leaver_token = self.stage.granted(self.leaver)
-        say(f"  all {count} identified staff show in each other's contact lists")
+
+    def progress(self, shown, count):
+        if shown * 5 // count > self.fifths:
+            self.fifths = shown * 5 // count
+            say(f"  {shown} of {count} identified staff have their account and group")
 
     def joiner(self):
         """a joiner appears in the directory, collects a credential once and logs in"""

@@ -28,8 +28,9 @@ def now_ns():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
-def wait_until(what, condition, timeout_s=20.0):
-    """Calls condition() until it is true and returns its value; `what` names it if it never is."""
+def wait_until(what, condition, timeout_s=20.0, pause_s=POLL_S):
+    """Calls condition() until it is true and returns its value; `what` names it if it never is.
+    A condition that costs the servers something deserves a longer pause."""
     end = time.monotonic() + timeout_s
     while True:
         value = condition()
@@ -37,7 +38,7 @@ def wait_until(what, condition, timeout_s=20.0):
             return value
         if time.monotonic() > end:
             raise TimedOut(f"{what}: not within {timeout_s:g} s")
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
 
 
 def free_port():

@@ -9,6 +9,7 @@ from rig.observers import claim, token_watch, xmpp_watch
 from rig.process import Workdir, wait_until
 
 ALL_STAFF = "all-staff"
+VISIT_S = 0.2           # between two visits to the claim page, two looks at a contact list
 FIRST_READ_S = 180      # 200 people on a busy machine, sanitizers included
 
 
@@ -64,7 +65,7 @@ class Stage:
             assert answer["status"] != 410, f"{person.uid} had collected before"
             return answer if answer["status"] == 200 else None
 
-        answer = wait_until(f"{person.uid} can collect a credential", collected, timeout_s)
+        answer = wait_until(f"{person.uid} can collect a credential", collected, timeout_s, VISIT_S)
         found = [c for c in answer["credentials"] if c["platform"] == PLATFORM]
         assert len(found) == 1, f"one credential for {PLATFORM} expected, got {len(found)}"
         assert found[0]["account"] == person.uid
@@ -120,11 +121,16 @@ def shown_in(watch, group):
     return {address for address, item in items if group in item["groups"]}
 
 
-def wait_all_shown(watch, timeout_s=FIRST_READ_S):
+def wait_all_shown(watch, progress=lambda shown, count: None, timeout_s=FIRST_READ_S):
     """Waits until a colleague sees all staff, which ends the first read; returns how many."""
     others = {jid(p) for d in organisation.DEPARTMENTS for p in people_of(d)} - {watch.jid}
-    wait_until("all staff show in each other's contact lists",
-               lambda: others <= shown_in(watch, ALL_STAFF), timeout_s)
+
+    def all_shown():
+        shown = others & shown_in(watch, ALL_STAFF)
+        progress(len(shown) + 1, len(others) + 1)
+        return shown == others
+
+    wait_until("all staff show in each other's contact lists", all_shown, timeout_s, VISIT_S)
     return len(others) + 1
 
 
