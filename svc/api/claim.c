@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define USER_MAX_BYTES		255
@@ -46,6 +47,8 @@ struct visit {
 	char person_key[KEY_BYTES], address_key[KEY_BYTES];
 	struct store_claim_people people;	/* who it may be; asked of login one after another */
 	size_t tried;
+	struct mu_err unjudged;			/* why login could not say, of the last one it could not */
+	bool was_wrong;				/* login said no of one of them: that counts */
 };
 
 /* One credential out of its seal, not yet shown. */
@@ -168,11 +171,13 @@ visit_forgive(struct visit *v)
 	throttle_give_back(v->api->addresses, v->address_key);
 }
 
+/* A guess that was answered counts, though another directory could not say. */
 static void
 visit_postpone(struct visit *v, const struct mu_err *err)
 {
 	mu_log_err(err, "claim.postponed", NULL);
-	visit_forgive(v);
+	if (!v->was_wrong)
+		visit_forgive(v);
 	visit_refuse(v, 503, 1, AWAY, true);
 }
 
@@ -342,6 +347,7 @@ visit_collect(struct visit *v)
 	struct nothing why;
 
 	mu_secret_clear(&v->password);
+	v->was_wrong = false;
 	if (collect(v->api, person, &shown, &err) != MU_OK) {
 		visit_postpone(v, &err);
 		return;
@@ -399,26 +405,23 @@ static void
 on_login(void *ctx, struct ipc_message *m, const struct mu_err *err)
 {
 	struct visit *v = ctx;
-	struct mu_err broken = MU_ERR_INIT;
-	bool is_right;
+	bool is_right = m != NULL && ipc_get_flag(&m->body);
 
 	if (m == NULL) {
-		visit_postpone(v, err);
-		return;
-	}
-	is_right = ipc_get_flag(&m->body);
-	if (!ipc_get_end(&m->body)) {
-		(void)mu_fail(&broken, MU_EBROKEN, "login gave a malformed answer");
-		visit_postpone(v, &broken);
-		return;
-	}
-	if (is_right && v->tried < v->people.count) {
+		v->unjudged = *err;
+	} else if (!ipc_get_end(&m->body)) {
+		(void)mu_fail(&v->unjudged, MU_EBROKEN, "login gave a malformed answer");
+	} else if (is_right && v->tried < v->people.count) {
 		visit_collect(v);
 		return;
+	} else {
+		v->was_wrong = true;
 	}
 	v->tried++;
 	if (v->tried < v->people.count)
 		login_next(v);
+	else if (v->unjudged.rc != MU_OK)
+		visit_postpone(v, &v->unjudged);
 	else
 		visit_deny(v);
 }
@@ -472,8 +475,25 @@ address_key_format(const char *address, char *out, size_t room)
 }
 
 /*
- * Counts the attempt, before anything is evaluated: against the person, or the name while nobody has
- * it (so that who tried before they were known here is not locked out then), and the address.
+ * Who may collect stands first: a leaver whose name, or even whose place in the directory, another
+ * person has taken over is never taken for them.
+ */
+static int
+by_standing(const void *x, const void *y)
+{
+	const struct store_claim_person *a = x, *b = y;
+	bool a_active = a->state == PERSON_ACTIVE && !a->blocked;
+	bool b_active = b->state == PERSON_ACTIVE && !b->blocked;
+
+	if (a_active != b_active)
+		return a_active ? -1 : 1;
+	return memcmp(a->person_id.bytes, b->person_id.bytes, sizeof(a->person_id.bytes));
+}
+
+/*
+ * Counts the attempt, before anything is evaluated: against the person (the first of a name, however it
+ * is spelled), or the name while nobody has it (so that who tried before they were known here is not
+ * locked out then), and the address.
  */
 static bool
 visit_count(struct visit *v, int64_t *out_wait_s)
@@ -481,7 +501,7 @@ visit_count(struct visit *v, int64_t *out_wait_s)
 	char id[MU_UUID_TEXT_BYTES];
 	int64_t now_s = mu_tick_ms() / 1000;
 
-	if (v->people.count == 1)
+	if (v->people.count > 0)
 		(void)snprintf(v->person_key, sizeof(v->person_key), "person %s",
 		    mu_uuid_format(&v->people.list[0].person_id, id));
 	else
@@ -525,6 +545,8 @@ visit_begin(struct api_claim *api, struct http_request *req, const char *user, c
 		visit_refuse(v, 503, 1, AWAY, true);
 		return;
 	}
+	if (v->people.count > 1)
+		qsort(v->people.list, v->people.count, sizeof(*v->people.list), by_standing);
 	if (!visit_count(v, &wait_s)) {
 		mu_log("claim.throttled", NULL);
 		visit_refuse(v, 429, wait_s, "There were too many failed attempts. Please wait, then try "

@@ -59,6 +59,12 @@ static struct person people[] = {
 	{ "dark", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
 	{ "twin", PERSON_ACTIVE, false, ACCOUNT_DISABLED, CREDENTIAL_NONE, 0, "" },
 	{ "twin", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "heir", PERSON_LEAVER, false, ACCOUNT_DISABLED, CREDENTIAL_CLAIMED, 0, "" },
+	{ "heir", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "DIM", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "dim", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "dusky", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "DUSKY", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
 };
 
 static struct person *open_claim;	/* in the open transaction, collected at its commit */
@@ -229,7 +235,7 @@ peer_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 	if (m->op == OP_LOGIN && msg_login_decode(&m->body, &login)) {
 		seen->logins++;
 		(void)snprintf(seen->last_dn, sizeof(seen->last_dn), "%s", login.dn);
-		if (strstr(login.dn, "uid=dark,") != NULL) {
+		if (strstr(login.dn, "uid=dark,") != NULL || strstr(login.dn, "uid=D") != NULL) {
 			(void)mu_fail(&err, MU_ERETRY, "directory is away");
 			ipc_reply_error(ch, m->id, &err);
 		} else {
@@ -429,6 +435,8 @@ static struct refusal {
 	{ "login away is 503", "dark", RIGHT, 503, "Nothing is lost", 1, 0 },
 	{ "store away is 503", "storeless", RIGHT, 503, "Nothing is lost", 0, 0 },
 	{ "of two people with a name the right one collects", "twin", RIGHT, 200, "s3cret", 2, 0 },
+	{ "who has a leaver's name is not taken for them", "heir", RIGHT, 200, "s3cret", 1, 0 },
+	{ "a namesake's directory being away keeps nobody out", "dim", RIGHT, 200, "s3cret", 2, 0 },
 };
 
 static void
@@ -485,6 +493,15 @@ nobody_waits_because_something_is_away(void **state)
 }
 
 static void
+a_guess_counts_though_a_namesakes_directory_is_away(void **state)
+{
+	(void)state;
+	for (int i = 0; i < API_CLAIM_FAILURES; i++)
+		assert_int_equal(visit("dusky", "wrong"), 503);
+	assert_int_equal(visit("dusky", RIGHT), 429);
+}
+
+static void
 malformed_forms_are_400(void **state)
 {
 	static const char *const bodies[] = {
@@ -521,7 +538,7 @@ all_down(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(refusals) + 8] = {
+	struct CMUnitTest tests[MU_COUNT(refusals) + 9] = {
 		cmocka_unit_test(the_page_is_a_form_without_script),
 		cmocka_unit_test(a_credential_is_shown_once),
 		cmocka_unit_test(a_lost_connection_at_commit_is_tried_again),
@@ -529,10 +546,11 @@ main(void)
 		cmocka_unit_test(a_401_tells_nothing),
 		cmocka_unit_test(after_five_failures_even_the_right_password_waits),
 		cmocka_unit_test(nobody_waits_because_something_is_away),
+		cmocka_unit_test(a_guess_counts_though_a_namesakes_directory_is_away),
 		cmocka_unit_test(malformed_forms_are_400),
 	};
 
 	for (size_t i = 0; i < MU_COUNT(refusals); i++)
-		tests[i + 8] = (struct CMUnitTest){ refusals[i].name, refusal_row, NULL, NULL, &refusals[i] };
+		tests[i + 9] = (struct CMUnitTest){ refusals[i].name, refusal_row, NULL, NULL, &refusals[i] };
 	return cmocka_run_group_tests(tests, all_up, all_down);
 }
