@@ -12,7 +12,7 @@
 
 static const char usage[] =
     "usage: musterd -c FILE run       start muster and stay until SIGTERM\n"
-    "       musterd -c FILE check     is the configuration fit to run, with its policies and files?\n"
+    "       musterd -c FILE check     is it fit to run, with its policies and files?\n"
     "       musterd -c FILE migrate   bring the store to this program's version\n"
     "       musterd --version | --help\n";
 
@@ -77,8 +77,10 @@ main(int argc, char **argv)
 		return usage_fault("say what to do", "");
 	if (strcmp(argv[1], "-c") != 0)
 		return usage_fault("the configuration comes first: ", "-c FILE");
-	if (argc < 4)
-		return usage_fault(argc == 2 ? "-c needs a file" : "say what to do with ", argc == 2 ? "" : argv[2]);
+	if (argc == 2)
+		return usage_fault("-c needs a file", "");
+	if (argc == 3)
+		return usage_fault("say what to do with ", argv[2]);
 	if (argc > 4)
 		return usage_fault("too many arguments, from ", argv[4]);
 	return command_run(argv[2], argv[3]);

@@ -85,7 +85,8 @@ ipc_get_u32(struct ipc_reader *r)
 
 	if (at == NULL)
 		return 0;
-	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	       (uint32_t)at[3] << 24;
 }
 
 int64_t
@@ -443,7 +444,8 @@ error_decode(struct ipc_reader *r, struct mu_err *out_err)
 	int64_t retry_after_ms = ipc_get_i64(r);
 	MU_AUTO(mu_freep) char *text = ipc_get_text(r);
 
-	if (!ipc_get_end(r) || rc == MU_OK || rc > MU_EBROKEN || strlen(text) > ERROR_TEXT_MAX_BYTES)
+	if (!ipc_get_end(r) || rc == MU_OK || rc > MU_EBROKEN ||
+	    strlen(text) > ERROR_TEXT_MAX_BYTES)
 		return false;
 	(void)mu_fail(out_err, (enum mu_rc)rc, "%s", text);
 	out_err->retry_after_ms = retry_after_ms;
@@ -458,7 +460,7 @@ answer(struct ipc_channel *ch, struct parcel *p, struct ipc_message *m)
 	struct pending *call = p->id == 0 ? NULL : pending_take(ch, p->id);
 
 	if (call == NULL)
-		return;		/* nobody waits any more, or it was meant for an end before this one */
+		return; /* nobody waits any more, or it was meant for an end before this one */
 	if (m->op == IPC_ERROR ? !error_decode(&m->body, &err) : m->op != call->op) {
 		end_bad(ch, "answer does not fit the question");
 		(void)mu_fail(&err, MU_ERETRY, "%s answered nonsense", ch->name);
@@ -747,7 +749,8 @@ void
 ipc_reply_error(struct ipc_channel *ch, uint32_t id, const struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
-	const char *text = mu_utf8_valid(err->text, strlen(err->text)) ? err->text : "unreadable error";
+	const char *text =
+	    mu_utf8_valid(err->text, strlen(err->text)) ? err->text : "unreadable error";
 
 	if (ch == NULL || id == 0)
 		return;
@@ -830,7 +833,8 @@ ipc_ask(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int64_t 
 		(void)mu_fail(err, MU_ERETRY, "%s is away", ch->name);
 	} else if (!a.answered) {
 		mu_free(pending_take(ch, id));
-		(void)mu_fail(err, MU_ERETRY, "%s did not answer within %lld ms", ch->name, (long long)wait_ms);
+		(void)mu_fail(err, MU_ERETRY, "%s did not answer within %lld ms", ch->name,
+		    (long long)wait_ms);
 	}
 	if (!ch->closed && (ch->inbox.first != NULL || ch->fd < 0))
 		mu_timer_set(ch->later, 0);

@@ -9,7 +9,7 @@
  *
  * A reply carries the id of its request and IPC_REPLY in op; a refusal is IPC_ERROR with rc,
  * retry_after_ms and text, and arrives as struct mu_err. A notice has id 0 and no answer. An answer
- * that nobody waits for is dropped; ids start at random, so it cannot fit another channel's question.
+ * that nobody waits for is dropped; ids start at random, so it fits no other channel's question.
  *
  * A channel that is NULL is a peer that is away: calls are answered MU_ERETRY at once, the rest is
  * dropped. What travelled is wiped when it has been handled.
@@ -28,11 +28,11 @@
 #define IPC_REPLY		0x8000u
 #define IPC_ERROR		0x7fffu
 
-/* --- The codec: writers append to a mu_buf; a reader remembers its first fault -------------- */
+/* --- The codec: writers append to a mu_buf; a reader remembers its first fault ------------ */
 
 struct ipc_reader {
 	const unsigned char *at, *end;
-	bool bad;		/* set by the first malformed field; all later gets give zero values */
+	bool bad;	/* set by the first malformed field; all later gets give zero values */
 };
 
 void ipc_put_u8(struct mu_buf *b, uint8_t v);
@@ -46,11 +46,11 @@ uint32_t ipc_get_u32(struct ipc_reader *r);
 int64_t ipc_get_i64(struct ipc_reader *r);
 bool ipc_get_flag(struct ipc_reader *r);			/* 0 or 1, else bad */
 const unsigned char *ipc_get_bytes(struct ipc_reader *r, size_t *out_bytes_count); /* borrowed */
-char *ipc_get_text(struct ipc_reader *r);			/* fresh, never NULL; NUL inside is bad, so is bad UTF-8 */
-void ipc_get_exact(struct ipc_reader *r, void *out_bytes, size_t bytes_count);	/* sized bytes, exact length */
-bool ipc_get_end(struct ipc_reader *r);				/* true if all was read and nothing was bad */
+char *ipc_get_text(struct ipc_reader *r);	/* fresh, never NULL; UTF-8 without NUL, else bad */
+void ipc_get_exact(struct ipc_reader *r, void *out_bytes, size_t bytes_count);	/* of that size */
+bool ipc_get_end(struct ipc_reader *r);		/* true if all was read and nothing was bad */
 
-/* --- Channels ------------------------------------------------------------------------------- */
+/* --- Channels ----------------------------------------------------------------------------- */
 
 struct ipc_channel;
 
@@ -62,13 +62,13 @@ struct ipc_message {
 	int fd;
 };
 
-/* A request or notice of the peer. Answer with ipc_reply or ipc_reply_error now or later (keep id). */
+/* A request or notice of the peer. Answer with ipc_reply or ipc_reply_error, now or later. */
 typedef void ipc_request_fn(void *ctx, struct ipc_channel *ch, struct ipc_message *m);
 /* The answer to one call: m is NULL and err says why if it was refused or the channel ended. */
 typedef void ipc_answer_fn(void *ctx, struct ipc_message *m, const struct mu_err *err);
 /*
- * The channel ended: peer gone or malformed. Its calls have been answered MU_ERETRY. The owner calls
- * ipc_close and waits for a new end. Comes from the loop, never from within a call of ours.
+ * The channel ended: peer gone or malformed. Its calls have been answered MU_ERETRY. The owner
+ * calls ipc_close and waits for a new end. Comes from the loop, never from within a call of ours.
  */
 typedef void ipc_end_fn(void *ctx, struct ipc_channel *ch);
 
@@ -78,9 +78,9 @@ typedef void ipc_end_fn(void *ctx, struct ipc_channel *ch);
  * name     for the log: "token/1"; copied
  * allowed  operations that the peer may send as requests, ended by 0; borrowed for ever
  */
-struct ipc_channel *ipc_open(struct mu_loop *loop, int fd, const char *name, const uint16_t *allowed,
-    ipc_request_fn *on_request, ipc_end_fn *on_end, void *ctx);
-void ipc_close(struct ipc_channel *ch);		/* NULL is fine; pending calls are answered MU_ERETRY */
+struct ipc_channel *ipc_open(struct mu_loop *loop, int fd, const char *name,
+    const uint16_t *allowed, ipc_request_fn *on_request, ipc_end_fn *on_end, void *ctx);
+void ipc_close(struct ipc_channel *ch);	/* NULL is fine; pending calls are answered MU_ERETRY */
 
 /* For handlers: the payload is not what its operation says. Logs it and ends the channel. */
 void ipc_refuse(struct ipc_channel *ch, uint16_t op);
@@ -93,7 +93,7 @@ void ipc_refuse(struct ipc_channel *ch, uint16_t op);
  */
 void ipc_call(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int fd,
     ipc_answer_fn *on_answer, void *ctx);
-void ipc_notify(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int fd); /* no answer */
+void ipc_notify(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int fd);
 void ipc_reply(struct ipc_channel *ch, uint16_t op, uint32_t id, const struct mu_buf *body, int fd);
 void ipc_reply_error(struct ipc_channel *ch, uint32_t id, const struct mu_err *err);
 

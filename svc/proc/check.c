@@ -58,8 +58,8 @@ settings_read(const char *path, struct mu_buf *out_text, struct config_faults *f
 		config_fault_file(faults, path, "%s", err.text);
 		return NULL;
 	}
-	if (!settings_parse(out_text->data, out_text->size_bytes, absolute == NULL ? path : absolute,
-	    process_adapter_keys, faults, &settings))
+	if (!settings_parse(out_text->data, out_text->size_bytes,
+		absolute == NULL ? path : absolute, process_adapter_keys, faults, &settings))
 		return NULL;
 	return settings;
 }
@@ -75,7 +75,7 @@ check_settings(const char *config_path, struct mu_buf *out_text)
 	return settings;
 }
 
-/* --- The files that the configuration names ----------------------------------------------------- */
+/* --- The files that the configuration names ----------------------------------------------- */
 
 /* The configuration once more, to find where it names a file. */
 struct names {
@@ -159,7 +159,8 @@ files_check(const struct settings *s, const struct names *in)
 	}
 	for (size_t i = 0; i < s->client_count; i++)
 		pem_check(in, s->clients[i].csr, "CERTIFICATE REQUEST");
-	if (s->conninfo != NULL && store_logins_read(s->conninfo, s->password_file, &logins, &err) != MU_OK)
+	if (s->conninfo != NULL &&
+	    store_logins_read(s->conninfo, s->password_file, &logins, &err) != MU_OK)
 		path_fault(in, s->password_file == NULL ? s->conninfo : s->password_file, &err);
 	store_logins_clear(&logins);
 }
@@ -177,7 +178,8 @@ policies_check(const struct settings *s, struct config_faults *faults, struct mu
 
 	if (policy_folder_read(s->policies, &folder, err) != MU_OK)
 		return err->rc;
-	if (policy_parse(folder.files, folder.file_count, rules_attr_known, s, faults, &policy, &ignored) == MU_OK)
+	if (policy_parse(folder.files, folder.file_count, rules_attr_known, s, faults, &policy,
+		&ignored) == MU_OK)
 		policy_free(policy);
 	policy_folder_clear(&folder);
 	for (size_t i = 0; i < faults->count; i++) {
@@ -234,7 +236,8 @@ check_run(const char *config_path)
 		named_check(settings, &text, &faults, &in_policies);
 	faults_print(&faults);
 	faults_print(&in_policies);
-	status = faults.count + in_policies.count == 0 && settings != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
+	status =
+	    faults.count + in_policies.count == 0 && settings != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (settings != NULL)
 		notes_print(settings);
 	if (status == EXIT_SUCCESS)

@@ -6,7 +6,8 @@
 #include "base/buf.h"
 
 static void
-seat_add(struct crew_seat *list, size_t *count, enum process_kind kind, const char *instance, uint32_t index)
+seat_add(struct crew_seat *list, size_t *count, enum process_kind kind, const char *instance,
+    uint32_t index)
 {
 	list[(*count)++] = (struct crew_seat){ kind, instance, index };
 }
@@ -64,8 +65,8 @@ user_find(const char *prefix, const char *kind, struct crew_user *out_user, stru
 		    "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %s",
 		    name.data, kind, name.data);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
-		return mu_fail(err, MU_ECONFIG, "the user %s is root: give it a user and a group of its own",
-		    name.data);
+		return mu_fail(err, MU_ECONFIG,
+		    "the user %s is root: give it a user and a group of its own", name.data);
 	*out_user = (struct crew_user){ pw->pw_uid, pw->pw_gid };
 	return MU_OK;
 }
@@ -80,7 +81,8 @@ crew_users_find(const char *prefix, struct crew_users *out_users, struct mu_err 
 	for (unsigned i = 0; i < PROCESS_KIND_COUNT; i++)
 		users.kinds[i] = self;
 	for (unsigned i = PROCESS_SUPERVISOR + 1; users.separate && i < PROCESS_KIND_COUNT; i++)
-		if (user_find(prefix, process_kind_name((enum process_kind)i), &users.kinds[i], err) != MU_OK)
+		if (user_find(prefix, process_kind_name((enum process_kind)i), &users.kinds[i],
+			err) != MU_OK)
 			return err->rc;
 	if (users.separate && user_find(prefix, "store", &users.store, err) != MU_OK)
 		return err->rc;

@@ -32,6 +32,7 @@ struct crew_users {
  * Looks up prefix with each kind's name behind it.
  * MU_ECONFIG  started as root and a user is missing, or is root: text has the command that helps
  */
-MU_CHECKED enum mu_rc crew_users_find(const char *prefix, struct crew_users *out_users, struct mu_err *err);
+MU_CHECKED enum mu_rc crew_users_find(const char *prefix, struct crew_users *out_users,
+    struct mu_err *err);
 
 #endif

@@ -44,8 +44,9 @@ folder_make(const char *path, mode_t mode, const struct crew_user *owner, struct
 	if (fstat(fd, &st) != 0)
 		rc = mu_fail_errno(err, MU_ECONFIG, "cannot look at %s", path);
 	else if (st.st_uid != geteuid() && st.st_uid != owner->uid)
-		rc = mu_fail(err, MU_ECONFIG, "%s belongs to user %u: give it to %u, or name another folder",
-		    path, st.st_uid, owner->uid);
+		rc = mu_fail(err, MU_ECONFIG,
+		    "%s belongs to user %u: give it to %u, or name another folder", path, st.st_uid,
+		    owner->uid);
 	else if (geteuid() == 0 && fchown(fd, owner->uid, owner->gid) != 0)
 		rc = mu_fail_errno(err, MU_ECONFIG, "cannot give %s to user %u", path, owner->uid);
 	else if (fchmod(fd, mode) != 0)
@@ -63,19 +64,21 @@ lock_take(const char *state, int *out_fd, struct mu_err *err)
 	if (fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "cannot open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		enum mu_rc rc = errno == EWOULDBLOCK ?
-		    mu_fail(err, MU_ECONFIG, "another musterd runs in %s: stop it, or set state: to another folder",
-		    state) : mu_fail_errno(err, MU_ECONFIG, "cannot lock %s", path);
-
+		if (errno == EWOULDBLOCK)
+			(void)mu_fail(err, MU_ECONFIG, "another musterd runs in %s: stop it, "
+			    "or set state: to another folder", state);
+		else
+			(void)mu_fail_errno(err, MU_ECONFIG, "cannot lock %s", path);
 		(void)close(fd);
-		return rc;
+		return err->rc;
 	}
 	*out_fd = fd;
 	return MU_OK;
 }
 
 enum mu_rc
-place_open(const struct settings *s, const struct crew_users *users, int *out_lock_fd, struct mu_err *err)
+place_open(const struct settings *s, const struct crew_users *users, int *out_lock_fd,
+    struct mu_err *err)
 {
 	const struct crew_user self = { geteuid(), getegid() };
 	const mode_t pass = users->separate ? 0711 : 0700, open_to_all = 0755;
@@ -84,7 +87,8 @@ place_open(const struct settings *s, const struct crew_users *users, int *out_lo
 	MU_AUTO(mu_freep) char *store = place_path(s->run, "store");
 	int fd = -1;
 
-	if (folder_make(s->state, pass, &self, err) != MU_OK || lock_take(s->state, &fd, err) != MU_OK)
+	if (folder_make(s->state, pass, &self, err) != MU_OK ||
+	    lock_take(s->state, &fd, err) != MU_OK)
 		return err->rc;
 	if (folder_make(s->run, pass, &self, err) != MU_OK ||
 	    folder_make(keys, 0700, &users->kinds[PROCESS_KEYS], err) != MU_OK ||
@@ -117,8 +121,9 @@ publish_begin(const struct settings *s, enum process_kind by, const char *name)
 {
 	if (by == PROCESS_KEYS && strcmp(name, "ca.crt") == 0)
 		return CERTIFICATE_BEGIN;
-	if (by == PROCESS_KEYS && (strcmp(name, "checkpoint") == 0 || strcmp(name, "checkpoint.vkey") == 0 ||
-	    strcmp(name, "receipt.jwk") == 0))
+	if (by == PROCESS_KEYS &&
+	    (strcmp(name, "checkpoint") == 0 || strcmp(name, "checkpoint.vkey") == 0 ||
+		strcmp(name, "receipt.jwk") == 0))
 		return "";
 	if (by == PROCESS_ADMIN && client_file(s, name))
 		return CERTIFICATE_BEGIN;
@@ -137,7 +142,8 @@ file_replace(const char *path, const void *bytes, size_t bytes_count, struct mu_
 	fd = open(fresh.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "cannot make %s", fresh.data);
-	if (write(fd, bytes, bytes_count) != (ssize_t)bytes_count || fchmod(fd, 0644) != 0 || fsync(fd) != 0)
+	if (write(fd, bytes, bytes_count) != (ssize_t)bytes_count || fchmod(fd, 0644) != 0 ||
+	    fsync(fd) != 0)
 		rc = mu_fail_errno(err, MU_ECONFIG, "cannot write %s", fresh.data);
 	(void)close(fd);
 	if (rc == MU_OK && rename(fresh.data, path) != 0)
@@ -155,7 +161,8 @@ place_publish(const struct settings *s, enum process_kind by, const char *name, 
 	MU_AUTO(mu_freep) char *path = NULL;
 
 	if (begin == NULL)
-		return mu_fail(err, MU_EDENIED, "%s may not publish %s", process_kind_name(by), name);
+		return mu_fail(
+		    err, MU_EDENIED, "%s may not publish %s", process_kind_name(by), name);
 	if (bytes_count == 0 || bytes_count > PUBLISH_MAX_BYTES || bytes_count < strlen(begin) ||
 	    memcmp(bytes, begin, strlen(begin)) != 0 || !mu_utf8_valid(bytes, bytes_count))
 		return mu_fail(err, MU_EINPUT, "%s: not the text that such a file holds", name);
@@ -167,7 +174,8 @@ enum mu_rc
 place_listen(const struct settings_listen *listen_at, bool shared, int *out_fd, struct mu_err *err)
 {
 	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+		.ai_socktype = SOCK_STREAM,
 	};
 	const int on = 1;
 	struct addrinfo *ai = NULL;
@@ -178,13 +186,16 @@ place_listen(const struct settings_listen *listen_at, bool shared, int *out_fd, 
 	(void)snprintf(port, sizeof(port), "%u", listen_at->port);
 	fault = getaddrinfo(listen_at->host, port, &hints, &ai);
 	if (fault != 0)
-		return mu_fail(err, MU_ECONFIG, "cannot listen on %s: %s", listen_at->host, gai_strerror(fault));
+		return mu_fail(err, MU_ECONFIG, "cannot listen on %s: %s", listen_at->host,
+		    gai_strerror(fault));
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
-	    (ai->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+	    (ai->ai_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
-		rc = mu_fail_errno(err, MU_ECONFIG, "cannot listen on %s port %s", listen_at->host, port);
+		rc = mu_fail_errno(
+		    err, MU_ECONFIG, "cannot listen on %s port %s", listen_at->host, port);
 	freeaddrinfo(ai);
 	if (rc == MU_OK)
 		*out_fd = fd;
@@ -202,12 +213,14 @@ place_console(const struct settings *s, struct crew_user owner, int *out_fd, str
 	int fd;
 
 	if (strlen(path) >= sizeof(at.sun_path))
-		return mu_fail(err, MU_ECONFIG, "%s is too long for a Unix socket: set run: to a shorter folder", path);
+		return mu_fail(err, MU_ECONFIG,
+		    "%s is too long for a Unix socket: set run: to a shorter folder", path);
 	(void)strcpy(at.sun_path, path);
 	(void)unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 || chmod(path, 0600) != 0 ||
-	    (geteuid() == 0 && chown(path, owner.uid, owner.gid) != 0) || listen(fd, BACKLOG) != 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
+	    chmod(path, 0600) != 0 || (geteuid() == 0 && chown(path, owner.uid, owner.gid) != 0) ||
+	    listen(fd, BACKLOG) != 0)
 		rc = mu_fail_errno(err, MU_ECONFIG, "cannot listen on %s", path);
 	if (rc == MU_OK)
 		*out_fd = fd;

@@ -18,7 +18,7 @@
 #define CONTROL_FD	3
 #define SECRETS_MAX	600		/* a request per client, and the policy's files */
 #define KEYS_WAIT_MS	30000
-#define PEER_WAIT_MS	2000		/* a peer that ended is back by then, or we say that we miss it */
+#define PEER_WAIT_MS	2000		/* then a peer that ended and is not back is missed */
 
 static const struct process_row *const rows[PROCESS_KIND_COUNT] = {
 	[PROCESS_KEYS] = &process_keys, [PROCESS_CYCLE] = &process_cycle,
@@ -175,7 +175,8 @@ process_peer_find(struct process *p, enum process_kind kind, const char *instanc
 	for (size_t i = 0; i < p->peer_count; i++) {
 		struct process_peer *peer = &p->peers[i];
 
-		if (peer->kind == kind && (instance == NULL || strcmp(peer->instance, instance) == 0))
+		if (peer->kind == kind &&
+		    (instance == NULL || strcmp(peer->instance, instance) == 0))
 			return peer;
 	}
 	return NULL;
@@ -203,7 +204,7 @@ process_publish(struct process *p, const char *name, const char *content)
 	ipc_notify(p->control, OP_PUBLISH, &body, -1);
 }
 
-/* --- Peers ----------------------------------------------------------------------------------- */
+/* --- Peers -------------------------------------------------------------------------------- */
 
 static void
 peer_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
@@ -252,7 +253,8 @@ peer_open(struct self *self, struct slot *slot)
 	struct ipc_channel *old = peer->channel;
 
 	process_label(peer->kind, peer->instance, peer->index, &name);
-	peer->channel = ipc_open(p->loop, slot->fd, name.data, may_ask, peer_request, peer_end, slot);
+	peer->channel =
+	    ipc_open(p->loop, slot->fd, name.data, may_ask, peer_request, peer_end, slot);
 	slot->fd = -1;
 	slot->greeted = false;
 	mu_timer_stop(slot->missed);
@@ -306,7 +308,9 @@ slot_find(struct self *self, struct msg_peer *m)
 		return NULL;
 	peer = &p->peers[p->peer_count];
 	*peer = (struct process_peer){
-		.kind = (enum process_kind)m->kind, .instance = MU_TAKE(m->instance), .index = m->index,
+		.kind = (enum process_kind)m->kind,
+		.instance = MU_TAKE(m->instance),
+		.index = m->index,
 	};
 	slot = &self->slots[p->peer_count++];
 	*slot = (struct slot){ .self = self, .peer = peer, .fd = -1 };
@@ -337,7 +341,7 @@ peer_take(struct self *self, struct ipc_message *m)
 	return true;
 }
 
-/* --- What the supervisor hands over ------------------------------------------------------------ */
+/* --- What the supervisor hands over ------------------------------------------------------- */
 
 /* The memfd is shared by all processes, and so is its offset: it is read by position. */
 static bool
@@ -349,8 +353,8 @@ text_read(int fd, struct mu_buf *out)
 		return false;
 	mu_buf_reserve(out, (size_t)st.st_size);
 	while (out->size_bytes < (size_t)st.st_size) {
-		ssize_t got = pread(fd, out->data + out->size_bytes, (size_t)st.st_size - out->size_bytes,
-		    (off_t)out->size_bytes);
+		ssize_t got = pread(fd, out->data + out->size_bytes,
+		    (size_t)st.st_size - out->size_bytes, (off_t)out->size_bytes);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -387,7 +391,8 @@ static bool
 secret_take(struct self *self, struct ipc_message *m)
 {
 	return self->secret_count < SECRETS_MAX &&
-	    msg_named_decode(&m->body, &self->secrets[self->secret_count]) && ++self->secret_count > 0;
+	       msg_named_decode(&m->body, &self->secrets[self->secret_count]) &&
+	       ++self->secret_count > 0;
 }
 
 static bool
@@ -444,8 +449,9 @@ control_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 		if (good && !self->opened)
 			mu_loop_stop(self->process.loop, 0);
 		break;
-	case OP_READY: case OP_PEER_LOST: case OP_PUBLISH: case OP_STATUS: case OP_JOB: case OP_MINT: case OP_JWKS:
-	case OP_MAC: case OP_SEAL_NEW: case OP_UNSEAL: case OP_RECEIPT_SIGN: case OP_CHECKPOINT_SIGN:
+	case OP_READY: case OP_PEER_LOST: case OP_PUBLISH: case OP_STATUS: case OP_JOB:
+	case OP_MINT: case OP_JWKS: case OP_MAC: case OP_SEAL_NEW: case OP_UNSEAL:
+	case OP_RECEIPT_SIGN: case OP_CHECKPOINT_SIGN:
 	case OP_SERVER_ISSUE: case OP_CLIENT_ISSUE: case OP_LOGIN: case OP_STEP: case OP_LIST:
 	case OP_ABOUT: case OP_JOB_OUTPUT: case OP_JOB_END:
 		good = false;
@@ -468,7 +474,7 @@ control_end(void *ctx, struct ipc_channel *ch)
 	mu_loop_stop(self->process.loop, EXIT_FAILURE);
 }
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------------- */
 
 /* Ctrl-C reaches every process of the terminal: the supervisor tells each when to stop. */
 static void
@@ -518,7 +524,8 @@ files_read_later(const struct process *p, const char *store_root)
 		if (ours && s->sources[i].ca != NULL)
 			files[count++] = s->sources[i].ca;
 	}
-	for (size_t i = 0; p->kind == PROCESS_ADAPTER && platform != NULL && i < platform->section.count; i++) {
+	for (size_t i = 0;
+	     p->kind == PROCESS_ADAPTER && platform != NULL && i < platform->section.count; i++) {
 		const struct config_value *v = &platform->section.list[i];
 
 		if (v->key->type == CONFIG_FILE && v->text != NULL)
@@ -599,7 +606,7 @@ process_main(enum process_kind kind)
 	static const uint16_t supervisor_may_send[] = {
 		OP_CONFIG, OP_SECRET, OP_STORE, OP_LISTEN, OP_PEER, OP_START, OP_STOP, 0,
 	};
-	static struct self *self;	/* reachable to the end, so that only what was lost is a leak */
+	static struct self *self; /* reachable to the end, so that only what was lost is a leak */
 	struct process *p;
 	struct stat st;
 	int status;
@@ -618,8 +625,8 @@ process_main(enum process_kind kind)
 	p->instance = mu_strdup("");
 	p->conninfo = mu_strdup("");
 	self->greet = mu_loop_timer(p->loop, peers_greet, self);
-	p->control = ipc_open(p->loop, CONTROL_FD, "supervisor", supervisor_may_send, control_request,
-	    control_end, self);
+	p->control = ipc_open(p->loop, CONTROL_FD, "supervisor", supervisor_may_send,
+	    control_request, control_end, self);
 	status = live(self);
 	leave(self);
 	return status;

@@ -1,12 +1,12 @@
 /*
  * proc/process.h - what every process of musterd is, and how it comes into being
  *
- * The supervisor executes /proc/self/exe anew as "musterd --process KIND", already as that process's
- * own user when it was started as root, with the control channel on descriptor 3. The child takes
- * its name (mu-keys, ...) and is handed configuration, secrets, conninfo, listener and peers over
- * that channel (ipc/message.h) until OP_START; then it opens its rooms, closes the sandbox, sends
- * OP_READY and lives in its loop. Peers come and go: whenever one is started anew, OP_PEER brings
- * the new end. Nothing is in its environment but PATH, LANG and TZ.
+ * The supervisor executes /proc/self/exe anew as "musterd --process KIND", already as that
+ * process's own user when it was started as root, with the control channel on descriptor 3. The
+ * child takes its name (mu-keys, ...) and is handed configuration, secrets, conninfo, listener and
+ * peers over that channel (ipc/message.h) until OP_START; then it opens its rooms, closes the
+ * sandbox, sends OP_READY and lives in its loop. Peers come and go: whenever one is started anew,
+ * OP_PEER brings the new end. Nothing is in its environment but PATH, LANG and TZ.
  */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
@@ -61,8 +61,8 @@ struct process_row {
 	enum process_kind kind;
 
 	/*
-	 * Opens its rooms: files, sockets, connections that the sandbox would forbid. MU_ECONFIG ends
-	 * the process with PROCESS_EXIT_CONFIG; after any other failure it is started again, later.
+	 * Opens its rooms: files, sockets, connections that the sandbox would forbid. MU_ECONFIG
+	 * ends the process with PROCESS_EXIT_CONFIG; after any other failure it is started again.
 	 */
 	enum mu_rc (*open)(struct process *p, struct mu_err *err);
 	/*
@@ -70,14 +70,14 @@ struct process_row {
 	 * is malformed: ipc_refuse(from->channel, m->op). NULL: nobody asks this process anything.
 	 */
 	void (*request)(struct process *p, struct process_peer *from, struct ipc_message *m);
-	/* From the loop: once for each peer there is after open(), then for each new end. NULL: nothing to do. */
+	/* From the loop: for each peer there is after open(), then each new end. May be NULL. */
 	void (*peer_up)(struct process *p, struct process_peer *peer);
 	void (*stop)(struct process *p);	/* OP_STOP: NULL leaves the loop at once */
 };
 
 /*
- * Who may ask what of whom: the operations that from may send to to, ended by 0, none if the two have
- * no channel. The table in proc/process.c is also who has a channel to whom: nobody else.
+ * Who may ask what of whom: the operations that from may send to to, ended by 0; none if the two
+ * have no channel. The table in proc/process.c is also who has a channel to whom: nobody else.
  */
 const uint16_t *process_may_ask(enum process_kind from, enum process_kind to);
 bool process_are_peers(enum process_kind a, enum process_kind b);
@@ -87,18 +87,19 @@ bool process_are_peers(enum process_kind a, enum process_kind b);
  *
  *	bind_password		cycle: its source's
  *	platform_password	adapter: its platform's
- *	policy/NAME.yaml	cycle: the files of the configured policies folder, to seed an empty store
+ *	policy/NAME.yaml	cycle: the files of the policies folder, to seed an empty store
  *	csr/NAME		admin: certificate request of the configured client NAME
  */
 const struct mu_secret *process_secret(const struct process *p, const char *name);
 void process_secret_drop(struct process *p, const char *name);
 
-/* The index-th secret whose name begins with prefix; *out_name is the rest of it. NULL past the end. */
+/* The index-th secret whose name begins with prefix; *out_name is the rest. NULL past the end. */
 const struct mu_secret *process_secret_at(const struct process *p, const char *prefix, size_t index,
     const char **out_name);
 
-/* The peer of that kind (and instance, NULL for any); NULL when it has none. channel may be NULL. */
-struct process_peer *process_peer_find(struct process *p, enum process_kind kind, const char *instance);
+/* The peer of that kind (and instance, NULL for any); NULL: has none. channel may be NULL. */
+struct process_peer *process_peer_find(struct process *p, enum process_kind kind,
+    const char *instance);
 
 /*
  * For open(): asks keys and waits for it to be there, before the loop runs; at most 30 s. out_body

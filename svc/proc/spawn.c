@@ -16,7 +16,7 @@
 #define CONTROL_FD	3
 #define EXIT_NO_START	71	/* sysexits.h EX_OSERR */
 
-/* Between fork and exec: ends the child with a status rather than go on with more than it may have. */
+/* Between fork and exec: the child ends rather than go on with more than it may have. */
 static void
 child_must(bool done)
 {
@@ -68,13 +68,15 @@ child_become(enum process_kind kind, const struct crew_user *user, int fd, pid_t
 }
 
 enum mu_rc
-spawn(enum process_kind kind, const struct crew_user *user, pid_t *out_pid, int *out_fd, struct mu_err *err)
+spawn(enum process_kind kind, const struct crew_user *user, pid_t *out_pid, int *out_fd,
+    struct mu_err *err)
 {
 	pid_t parent = getpid(), pid;
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-		return mu_fail_errno(err, MU_ERETRY, "cannot make a channel to %s", process_kind_name(kind));
+		return mu_fail_errno(
+		    err, MU_ERETRY, "cannot make a channel to %s", process_kind_name(kind));
 	pid = fork();
 	if (pid == 0)
 		child_become(kind, user, ends[1], parent);

@@ -77,12 +77,13 @@ child_may_send(enum process_kind kind)
 {
 	static const uint16_t usual[] = { OP_READY, OP_PEER_LOST, 0 };
 	static const uint16_t keys[] = { OP_READY, OP_PEER_LOST, OP_PUBLISH, 0 };
-	static const uint16_t admin[] = { OP_READY, OP_PEER_LOST, OP_PUBLISH, OP_STATUS, OP_JOB, 0 };
+	static const uint16_t admin[] = { OP_READY, OP_PEER_LOST, OP_PUBLISH, OP_STATUS, OP_JOB,
+		0 };
 
 	return kind == PROCESS_KEYS ? keys : kind == PROCESS_ADMIN ? admin : usual;
 }
 
-/* --- systemd ----------------------------------------------------------------------------------- */
+/* --- systemd ------------------------------------------------------------------------------ */
 
 /* sd_notify(3): one datagram; without systemd there is nobody to tell. */
 static void
@@ -105,7 +106,7 @@ notify(const struct supervisor *sup, const char *state)
 	(void)close(fd);
 }
 
-/* --- Handing over -------------------------------------------------------------------------------- */
+/* --- Handing over ------------------------------------------------------------------------- */
 
 static void
 secret_send(struct child *c, const char *name, const struct mu_secret *bytes)
@@ -169,7 +170,8 @@ requests_send(struct child *c)
 		mu_buf_format(&name, "csr/%s", s->clients[i].name);
 		if (fd < 0)
 			(void)mu_fail_errno(&err, MU_ECONFIG, "cannot open %s", s->clients[i].csr);
-		else if (mu_secret_read_fd(fd, s->clients[i].csr, CSR_MAX_BYTES, &bytes, &err) == MU_OK)
+		else if (mu_secret_read_fd(fd, s->clients[i].csr, CSR_MAX_BYTES, &bytes, &err) ==
+			 MU_OK)
 			secret_send(c, name.data, &bytes);
 		if (err.rc != MU_OK)
 			mu_log_err(&err, "client.unread", "client", s->clients[i].name, NULL);
@@ -222,7 +224,8 @@ config_send(struct child *c)
 	}
 	mu_buf_wipe(&body);
 	if (c->listen_fd >= 0) {
-		ipc_put_text(&body, c->seat.kind == PROCESS_ADMIN ? "console" : process_kind_name(c->seat.kind));
+		ipc_put_text(&body,
+		    c->seat.kind == PROCESS_ADMIN ? "console" : process_kind_name(c->seat.kind));
 		ipc_notify(c->control, OP_LISTEN, &body, fcntl(c->listen_fd, F_DUPFD_CLOEXEC, 0));
 	}
 	mu_buf_clear(&body);
@@ -231,7 +234,8 @@ config_send(struct child *c)
 static void
 peer_send(struct child *to, const struct child *peer, int fd)
 {
-	MU_AUTO(mu_freep) char *instance = mu_strdup(peer->job == NULL ? peer->seat.instance : peer->job);
+	const char *name = peer->job == NULL ? peer->seat.instance : peer->job;
+	MU_AUTO(mu_freep) char *instance = mu_strdup(name);
 	const struct msg_peer m = { (uint8_t)peer->seat.kind, instance, peer->seat.index };
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
 
@@ -244,17 +248,19 @@ peers_join(struct child *a, struct child *b)
 {
 	int ends[2];
 
-	if (a == b || a->control == NULL || b->control == NULL || !process_are_peers(a->seat.kind, b->seat.kind))
+	if (a == b || a->control == NULL || b->control == NULL ||
+	    !process_are_peers(a->seat.kind, b->seat.kind))
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-		mu_log("peers.unjoined", "one", a->label, "other", b->label, "reason", strerror(errno), NULL);
+		mu_log("peers.unjoined", "one", a->label, "other", b->label, "reason",
+		    strerror(errno), NULL);
 		return;
 	}
 	peer_send(a, b, ends[0]);
 	peer_send(b, a, ends[1]);
 }
 
-/* --- The end ----------------------------------------------------------------------------------------- */
+/* --- The end ------------------------------------------------------------------------------ */
 
 static void
 stop_begin(struct supervisor *sup, int status)
@@ -275,7 +281,7 @@ stop_begin(struct supervisor *sup, int status)
 	mu_timer_set(sup->sweep, 0);
 }
 
-/* --- A child's life -------------------------------------------------------------------------------- */
+/* --- A child's life ----------------------------------------------------------------------- */
 
 static void
 ready_look(struct supervisor *sup)
@@ -298,7 +304,8 @@ again_later(struct child *c)
 	if (mu_tick_ms() - c->started_ms >= BACK_OFF_FORGET_MS || c->delay_ms == 0)
 		c->delay_ms = BACK_OFF_FIRST_MS;
 	else
-		c->delay_ms = c->delay_ms * 2 > BACK_OFF_LAST_MS ? BACK_OFF_LAST_MS : c->delay_ms * 2;
+		c->delay_ms =
+		    c->delay_ms * 2 > BACK_OFF_LAST_MS ? BACK_OFF_LAST_MS : c->delay_ms * 2;
 	mu_buf_format(&delay, "%lld", (long long)c->delay_ms);
 	mu_log("process.waits", "name", c->label, "ms", delay.data, NULL);
 	mu_timer_set(c->again, c->delay_ms);
@@ -318,8 +325,8 @@ child_ended(struct child *c)
 		mu_timer_set(sup->sweep, 0);
 	} else if (sup->stopping) {
 		mu_timer_set(sup->sweep, 0);
-	} else if (WIFEXITED(c->exit_status) && WEXITSTATUS(c->exit_status) == PROCESS_EXIT_CONFIG &&
-	    !sup->ready_once) {
+	} else if (WIFEXITED(c->exit_status) &&
+		   WEXITSTATUS(c->exit_status) == PROCESS_EXIT_CONFIG && !sup->ready_once) {
 		mu_log("start.failed", "name", c->label, NULL);
 		stop_begin(sup, EXIT_FAILURE);
 	} else {
@@ -354,7 +361,7 @@ control_end(void *ctx, struct ipc_channel *ch)
 	child_ended(c);
 }
 
-/* --- What children say ------------------------------------------------------------------------------- */
+/* --- What children say -------------------------------------------------------------------- */
 
 static bool
 publish_take(struct child *c, struct ipc_message *m)
@@ -364,8 +371,8 @@ publish_take(struct child *c, struct ipc_message *m)
 
 	if (!msg_named_decode(&m->body, &file))
 		return false;
-	if (place_publish(c->sup->settings, c->seat.kind, file.name, file.bytes.bytes, file.bytes.size_bytes,
-	    &err) != MU_OK)
+	if (place_publish(c->sup->settings, c->seat.kind, file.name, file.bytes.bytes,
+		file.bytes.size_bytes, &err) != MU_OK)
 		mu_log_err(&err, "publish.failed", "by", c->label, "file", file.name, NULL);
 	return true;
 }
@@ -380,10 +387,12 @@ peer_lost_take(struct child *c, struct ipc_message *m)
 	for (size_t i = 0; i < c->sup->child_count; i++) {
 		struct child *other = c->sup->children[i];
 
-		if (other->job == NULL && (uint8_t)other->seat.kind == peer.kind && other->seat.index == peer.index &&
+		if (other->job == NULL && (uint8_t)other->seat.kind == peer.kind &&
+		    other->seat.index == peer.index &&
 		    strcmp(other->seat.instance, peer.instance) == 0) {
 			if (other->control != NULL)
-				mu_log("peers.joined", "one", c->label, "other", other->label, NULL);
+				mu_log(
+				    "peers.joined", "one", c->label, "other", other->label, NULL);
 			peers_join(c, other);
 		}
 	}
@@ -402,8 +411,11 @@ status_answer(struct child *c, uint32_t id)
 		const struct child *other = sup->children[i];
 
 		status.list[status.count++] = (struct msg_process){
-			.name = mu_strdup(other->label), .pid = other->pid, .since_s = other->started_s,
-			.restarts = other->restarts, .ready = other->ready,
+			.name = mu_strdup(other->label),
+			.pid = other->pid,
+			.since_s = other->started_s,
+			.restarts = other->restarts,
+			.ready = other->ready,
 		};
 	}
 	msg_status_encode(&status, &body);
@@ -474,7 +486,8 @@ job_take(struct child *c, struct ipc_message *m)
 		return false;
 	if (seat.index == JOBS_MAX || c->sup->stopping) {
 		err.retry_after_ms = 1000;
-		(void)mu_fail(&err, MU_ERETRY, "%d jobs run already: wait for one to end", JOBS_MAX);
+		(void)mu_fail(
+		    &err, MU_ERETRY, "%d jobs run already: wait for one to end", JOBS_MAX);
 		ipc_reply_error(c->control, m->id, &err);
 		return true;
 	}
@@ -509,7 +522,7 @@ control_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 		ipc_refuse(ch, m->op);
 }
 
-/* --- Starting -------------------------------------------------------------------------------------- */
+/* --- Starting ----------------------------------------------------------------------------- */
 
 static bool
 child_spawn(struct child *c, struct mu_err *err)
@@ -522,11 +535,11 @@ child_spawn(struct child *c, struct mu_err *err)
 	c->started_s = mu_now_s();
 	if (spawn(c->seat.kind, &sup->users.kinds[c->seat.kind], &c->pid, &fd, err) != MU_OK)
 		return false;
-	c->control = ipc_open(sup->loop, fd, c->label, child_may_send(c->seat.kind), control_request,
-	    control_end, c);
+	c->control = ipc_open(
+	    sup->loop, fd, c->label, child_may_send(c->seat.kind), control_request, control_end, c);
 	mu_buf_format(&pid, "%d", c->pid);
-	mu_log(c->restarts == 0 ? "process.started" : "process.restarted", "name", c->label, "pid", pid.data,
-	    NULL);
+	mu_log(c->restarts == 0 ? "process.started" : "process.restarted", "name", c->label, "pid",
+	    pid.data, NULL);
 	config_send(c);
 	return secrets_send(c, err) == MU_OK;
 }
@@ -546,7 +559,7 @@ child_start(struct child *c)
 	if (!child_spawn(c, &err)) {
 		mu_log_err(&err, "process.failed", "name", c->label, NULL);
 		if (c->pid != 0)
-			(void)kill(c->pid, SIGKILL);	/* it is reaped and comes again like any other */
+			(void)kill(c->pid, SIGKILL);	/* reaped, it comes again */
 		else if (c->job == NULL)
 			again_later(c);
 		else
@@ -623,7 +636,7 @@ children_make(struct supervisor *sup, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- The private PostgreSQL -------------------------------------------------------------------------- */
+/* --- The private PostgreSQL --------------------------------------------------------------- */
 
 static void
 store_again(void *ctx)
@@ -639,7 +652,8 @@ store_again(void *ctx)
 		return;
 	}
 	mu_log_err(&err, "process.failed", "name", "store", NULL);
-	sup->store_delay_ms = sup->store_delay_ms == 0 ? BACK_OFF_FIRST_MS : sup->store_delay_ms * 2;
+	sup->store_delay_ms =
+	    sup->store_delay_ms == 0 ? BACK_OFF_FIRST_MS : sup->store_delay_ms * 2;
 	if (sup->store_delay_ms > BACK_OFF_LAST_MS)
 		sup->store_delay_ms = BACK_OFF_LAST_MS;
 	mu_timer_set(sup->store_again, sup->store_delay_ms);
@@ -676,7 +690,7 @@ store_make_ready(struct supervisor *sup, struct mu_err *err)
 	return store_logins_read(s->conninfo, s->password_file, &sup->logins, err);
 }
 
-/* --- Signals and sweep --------------------------------------------------------------------------- */
+/* --- Signals and sweep -------------------------------------------------------------------- */
 
 static void
 reap(struct supervisor *sup)
@@ -766,7 +780,7 @@ signals_take(struct supervisor *sup, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- Beginning and end -------------------------------------------------------------------------------- */
+/* --- Beginning and end -------------------------------------------------------------------- */
 
 /* What stands for all that is started from here. */
 static enum mu_rc
@@ -778,7 +792,8 @@ ourselves_prepare(struct mu_err *err)
 	if (sandbox_prepare(err) != MU_OK)
 		return err->rc;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < DESCRIPTORS_WANTED) {
-		files.rlim_cur = files.rlim_max < DESCRIPTORS_WANTED ? files.rlim_max : DESCRIPTORS_WANTED;
+		files.rlim_cur =
+		    files.rlim_max < DESCRIPTORS_WANTED ? files.rlim_max : DESCRIPTORS_WANTED;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -795,7 +810,8 @@ supervisor_open(struct supervisor *sup, const struct mu_buf *text, struct mu_err
 {
 	const struct settings *s = sup->settings;
 
-	if (ourselves_prepare(err) != MU_OK || crew_users_find(s->users, &sup->users, err) != MU_OK ||
+	if (ourselves_prepare(err) != MU_OK ||
+	    crew_users_find(s->users, &sup->users, err) != MU_OK ||
 	    place_open(s, &sup->users, &sup->lock_fd, err) != MU_OK ||
 	    place_text("musterd.yaml", text, &sup->text_fd, err) != MU_OK ||
 	    children_make(sup, err) != MU_OK || store_make_ready(sup, err) != MU_OK ||
@@ -868,7 +884,8 @@ migrate(struct supervisor *sup, int64_t *out_applied, struct mu_err *err)
 	if (s->conninfo != NULL)
 		return store_migrate(s->conninfo, out_applied, err);
 	*out_applied = 0;
-	if (ourselves_prepare(err) != MU_OK || crew_users_find(s->users, &sup->users, err) != MU_OK ||
+	if (ourselves_prepare(err) != MU_OK ||
+	    crew_users_find(s->users, &sup->users, err) != MU_OK ||
 	    place_open(s, &sup->users, &sup->lock_fd, err) != MU_OK)
 		return err->rc;
 	return store_make_ready(sup, err);

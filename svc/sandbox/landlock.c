@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* linux/landlock.h of a newer kernel than Debian 12's headers; the numbers are the same everywhere. */
+/* linux/landlock.h, newer than Debian 12's; the numbers are the same on all machines. */
 #define CREATE_RULESET		444
 #define ADD_RULE		445
 #define RESTRICT_SELF		446
@@ -76,10 +76,13 @@ paths_allow(int ruleset, const char *const *paths, struct mu_err *err)
 }
 
 enum mu_rc
-landlock_close(int abi, const char *const *readable, const char *const *more, bool connect, struct mu_err *err)
+landlock_close(int abi, const char *const *readable, const char *const *more, bool connect,
+    struct mu_err *err)
 {
 	struct ruleset attr = {
-		.fs = fs_rights(abi), .net = NET_BIND_TCP | (connect ? 0 : NET_CONNECT_TCP), .scoped = SCOPE_ALL,
+		.fs = fs_rights(abi),
+		.net = NET_BIND_TCP | (connect ? 0 : NET_CONNECT_TCP),
+		.scoped = SCOPE_ALL,
 	};
 	size_t size = abi < LANDLOCK_ABI_NETWORK ? offsetof(struct ruleset, net) :
 	    abi < LANDLOCK_ABI_SCOPE ? offsetof(struct ruleset, scoped) : sizeof(attr);

@@ -16,8 +16,11 @@
 /* The version of the kernel's Landlock, 0 when it has none. */
 int landlock_abi(void);
 
-/* readable, more: files and folders, ended by NULL; may be NULL. connect: TCP connections may be made. */
-MU_CHECKED enum mu_rc landlock_close(int abi, const char *const *readable, const char *const *more, bool connect,
-    struct mu_err *err);
+/*
+ * readable, more  files and folders, ended by NULL; may be NULL
+ * connect         TCP connections may be made
+ */
+MU_CHECKED enum mu_rc landlock_close(int abi, const char *const *readable,
+    const char *const *more, bool connect, struct mu_err *err);
 
 #endif

@@ -16,7 +16,7 @@
 #include "sandbox/landlock_priv.h"
 
 enum need {
-	NEED_FILES	= 1 << 0,	/* opens files to read: name resolution, TLS, plug-ins of the C library */
+	NEED_FILES	= 1 << 0,	/* opens files to read: names, TLS, plug-ins of libc */
 	NEED_NETWORK	= 1 << 1,	/* connects to other hosts */
 	NEED_LOCAL	= 1 << 2,	/* connects to Unix sockets: PostgreSQL, slapd */
 	NEED_CLIENTS	= 1 << 3,	/* takes connections of a listener that it was given */
@@ -41,15 +41,16 @@ static const struct profile {
 /* Everybody's: memory, time, the loop, channels, what is open already, and the end. */
 static const char *const calls_always[] = {
 	"brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "epoll_create1",
-	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "exit", "exit_group", "fcntl",
-	"fdatasync", "fstat", "fsync", "ftruncate", "futex", "getegid", "geteuid", "getgid", "getpid",
-	"getppid", "getrandom", "getrlimit", "getrusage", "gettid", "gettimeofday", "getuid", "lseek",
+	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "exit", "exit_group",
+	"fcntl", "fdatasync", "fstat", "fsync", "ftruncate", "futex", "getegid", "geteuid",
+	"getgid", "getpid", "getppid", "getrandom", "getrlimit", "getrusage", "gettid",
+	"gettimeofday", "getuid", "lseek",
 	"madvise", "mremap", "munmap", "nanosleep", "pause", "poll", "ppoll", "pread64", "pselect6",
-	"pwrite64", "read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction",
-	"rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity",
-	"sched_yield", "select", "sendmmsg", "sendmsg", "sendto", "set_robust_list", "shutdown",
-	"sigaltstack", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "uname", "write",
-	"writev",
+	"pwrite64", "read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq",
+	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
+	"sched_getaffinity", "sched_yield", "select", "sendmmsg", "sendmsg", "sendto", "set_robust_list", "shutdown",
+	"sigaltstack", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "uname",
+	"write", "writev",
 };
 
 static const char *const calls_connect[] = {
@@ -62,8 +63,8 @@ static const char *const calls_clients[] = {
 
 /* open and openat are not here: they are for reading only. */
 static const char *const calls_files[] = {
-	"access", "faccessat", "faccessat2", "fstatfs", "getdents64", "lstat", "newfstatat", "readlink",
-	"readlinkat", "stat", "statfs", "statx",
+	"access", "faccessat", "faccessat2", "fstatfs", "getdents64", "lstat", "newfstatat",
+	"readlink", "readlinkat", "stat", "statfs", "statx",
 };
 
 static const char *const calls_fatal[] = {
@@ -73,7 +74,7 @@ static const char *const calls_fatal[] = {
 #endif
 };
 
-/* What name resolution, TLS and the C library read. /etc itself stays shut: others' passwords lie there. */
+/* What name resolution, TLS and the C library read. /etc stays shut: passwords lie there. */
 static const char *const readable[] = {
 	"/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
 	"/etc/services", "/etc/protocols", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl",
@@ -88,11 +89,12 @@ static const char *const readable[] = {
 };
 
 #ifdef MUSTER_SANITIZED
-/* Reports, stack traces, and LeakSanitizer's look at the end, which stops us from a process of its own. */
+/* Reports, stack traces, and LeakSanitizer, which traces us from a process of its own. */
 #define NEEDS_SANITIZED NEED_FILES
 static const char *const calls_sanitized[] = {
-	"arch_prctl", "clone", "clone3", "dup2", "getdents", "getpgrp", "kill", "membarrier", "mmap", "mprotect", "pipe",
-	"pipe2", "prctl", "prlimit64", "ptrace", "sched_setaffinity", "setrlimit",
+	"arch_prctl", "clone", "clone3", "dup2", "getdents", "getpgrp", "kill", "membarrier",
+	"mmap", "mprotect", "pipe", "pipe2", "prctl", "prlimit64", "ptrace", "sched_setaffinity",
+	"setrlimit",
 	"wait4",
 };
 #else
@@ -114,7 +116,9 @@ at_least(unsigned argument, scmp_datum_t value)
 static struct scmp_arg_cmp
 masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value)
 {
-	return (struct scmp_arg_cmp){ .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value };
+	return (struct scmp_arg_cmp){
+		.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value,
+	};
 }
 
 static int
@@ -134,14 +138,16 @@ calls_add(scmp_filter_ctx f, uint32_t action, const char *const *names, size_t c
 static int
 sockets_add(scmp_filter_ctx f, unsigned needs)
 {
-	const bool network = (needs & NEED_NETWORK) != 0, local = (needs & NEED_LOCAL) != 0 || network;
+	const bool network = (needs & NEED_NETWORK) != 0;
+	const bool local = (needs & NEED_LOCAL) != 0 || network;
 	int fault = 0;
 
-	/* The C library tries netlink to learn which families this host has, and goes on without. */
+	/* The C library asks netlink which families this host has, and goes on without. */
 	for (unsigned family = 0; family < AF_MAX && fault == 0; family++) {
 		uint32_t action = SCMP_ACT_KILL_PROCESS;
 
-		if ((network && (family == AF_INET || family == AF_INET6)) || (local && family == AF_UNIX))
+		if ((network && (family == AF_INET || family == AF_INET6)) ||
+		    (local && family == AF_UNIX))
 			action = SCMP_ACT_ALLOW;
 		else if (local && family == AF_NETLINK && !network)
 			action = SCMP_ACT_ERRNO(EAFNOSUPPORT);
@@ -149,16 +155,19 @@ sockets_add(scmp_filter_ctx f, unsigned needs)
 			fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 			    equal(0, family), equal(2, NETLINK_ROUTE));
 		else
-			fault = seccomp_rule_add(f, action, SCMP_SYS(socket), 1, equal(0, family));
+			fault = seccomp_rule_add(f, action, SCMP_SYS(socket), 1,
+			    equal(0, family));
 	}
 	if (fault == 0)
-		fault = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, at_least(0, AF_MAX));
+		fault = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1,
+		    at_least(0, AF_MAX));
 	if (fault == 0 && network)
-		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, equal(0, AF_UNIX));
+		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+		    equal(0, AF_UNIX));
 	return fault;
 }
 
-/* Files are opened to be read. Memory becomes executable only for who loads plug-ins of the C library. */
+/* Files are opened to be read. Memory becomes code only for who loads the C library's plug-ins. */
 static int
 files_add(scmp_filter_ctx f, unsigned needs)
 {
@@ -169,7 +178,9 @@ files_add(scmp_filter_ctx f, unsigned needs)
 	if (!files) {
 		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 		    masked(2, PROT_EXEC, 0));
-		return fault != 0 ? fault : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		if (fault != 0)
+			return fault;
+		return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 		    masked(2, PROT_EXEC, 0));
 	}
 	fault = calls_add(f, SCMP_ACT_ALLOW, calls_files, MU_COUNT(calls_files));
@@ -199,7 +210,8 @@ rules_add(scmp_filter_ctx f, unsigned needs)
 	if (fault == 0 && (needs & NEED_CLIENTS) != 0)
 		fault = calls_add(f, SCMP_ACT_ALLOW, calls_clients, MU_COUNT(calls_clients));
 	for (size_t i = 0; i < MU_COUNT(ioctls) && fault == 0; i++)
-		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equal(1, ioctls[i]));
+		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		    equal(1, ioctls[i]));
 	if (fault == 0)
 		fault = files_add(f, needs | NEEDS_SANITIZED);
 	if (fault == 0)
@@ -246,6 +258,7 @@ enum mu_rc
 sandbox_enter(const char *process, const struct sandbox_more *more, struct mu_err *err)
 {
 	const struct profile *p = profiles;
+	const char *const *paths = NULL;
 	unsigned needs;
 
 	while (p < profiles + MU_COUNT(profiles) && strcmp(p->process, process) != 0)
@@ -257,8 +270,10 @@ sandbox_enter(const char *process, const struct sandbox_more *more, struct mu_er
 		return err->rc;
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
 		return mu_fail_errno(err, MU_EBROKEN, "not dumpable");
-	if (landlock_close(landlock_abi(), ((needs | NEEDS_SANITIZED) & NEED_FILES) != 0 ? readable : NULL,
-	    more->files, (needs & NEED_NETWORK) != 0, err) != MU_OK)
+	if (((needs | NEEDS_SANITIZED) & NEED_FILES) != 0)
+		paths = readable;
+	if (landlock_close(landlock_abi(), paths, more->files, (needs & NEED_NETWORK) != 0,
+	    err) != MU_OK)
 		return err->rc;
 	return seccomp_close(needs, err);
 }
@@ -269,14 +284,15 @@ sandbox_report(struct mu_buf *b)
 	int abi = landlock_abi();
 
 	if (seccomp_api_get() < 3)
-		mu_buf_text_add(b, "note: this kernel has no seccomp with KILL_PROCESS: musterd will not start\n");
+		mu_buf_text_add(b, "note: this kernel has no seccomp with KILL_PROCESS: "
+		    "musterd will not start\n");
 	if (abi == 0)
-		mu_buf_text_add(b, "note: this kernel has no Landlock: which files a process reads is left to "
-		    "their owners and modes\n");
+		mu_buf_text_add(b, "note: this kernel has no Landlock: which files a process reads "
+		    "is left to their owners and modes\n");
 	else if (abi < LANDLOCK_ABI_NETWORK)
-		mu_buf_text_add(b, "note: this kernel's Landlock cannot forbid TCP ports: which hosts a process "
-		    "reaches is left to seccomp and the firewall\n");
+		mu_buf_text_add(b, "note: this kernel's Landlock cannot forbid TCP ports: which "
+		    "hosts a process reaches is left to seccomp and the firewall\n");
 	if (abi != 0 && abi < LANDLOCK_ABI_SCOPE)
-		mu_buf_text_add(b, "note: this kernel's Landlock cannot forbid signals: processes of one user "
-		    "can end each other\n");
+		mu_buf_text_add(b, "note: this kernel's Landlock cannot forbid signals: processes "
+		    "of one user can end each other\n");
 }

@@ -22,16 +22,17 @@
 
 /* What the configuration adds to the row of a process. */
 struct sandbox_more {
-	const char *const *files;	/* paths that it reads later (a CA's certificates), ended by NULL;
-					 * one that is not there is skipped */
-	bool network;			/* its store is elsewhere */
+	/* What it reads later (a CA's certificates), ended by NULL; what is absent is skipped. */
+	const char *const *files;
+	bool network;		/* its store is elsewhere */
 };
 
 /*
- * Closes the sandbox of the process of that name ("keys", "cycle", ...) around the caller, for good.
+ * Closes the sandbox of the process of that name ("keys", ...) around the caller, for good.
  * MU_EBROKEN  the kernel has no seccomp, or refuses
  */
-MU_CHECKED enum mu_rc sandbox_enter(const char *process, const struct sandbox_more *more, struct mu_err *err);
+MU_CHECKED enum mu_rc sandbox_enter(const char *process, const struct sandbox_more *more,
+    struct mu_err *err);
 
 /* A line for each thing that this kernel cannot enforce; nothing when it enforces all. */
 void sandbox_report(struct mu_buf *b);

@@ -345,12 +345,22 @@ ids_of_two_channels_differ(void **state)
 static void
 a_crooked_header_ends_the_channel(void **state)
 {
-	static const struct { const char *bytes; size_t count; } rows[] = {
-		WIRE("x"),						/* shorter than a header */
-		WIRE("\x28\0\0\0" "\1\0\0\0" "\1\0\0\0"),		/* says more than there is */
-		WIRE("\x28\0\0\0" "\1\0\0\0" "\0\0\0\0" "x"),		/* says less */
-		WIRE("\x28\0\1\0" "\1\0\0\0" "\0\0\0\0"),		/* what must be zero is not */
-		WIRE("\0\0\0\0" "\1\0\0\0" "\0\0\0\0"),			/* no operation */
+	static const struct { const char *bytes; size_t count;
+	} rows[] = {
+		WIRE("x"), /* shorter than a header */
+		WIRE("\x28\0\0\0"
+		     "\1\0\0\0"
+		     "\1\0\0\0"), /* says more than there is */
+		WIRE("\x28\0\0\0"
+		     "\1\0\0\0"
+		     "\0\0\0\0"
+		     "x"), /* says less */
+		WIRE("\x28\0\1\0"
+		     "\1\0\0\0"
+		     "\0\0\0\0"), /* what must be zero is not */
+		WIRE("\0\0\0\0"
+		     "\1\0\0\0"
+		     "\0\0\0\0"), /* no operation */
 	};
 
 	(void)state;
@@ -383,7 +393,10 @@ a_message_too_large_ends_the_channel(void **state)
 static void
 two_descriptors_end_the_channel_and_are_closed(void **state)
 {
-	union { char room[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control = { .room = "" };
+	union {
+		char room[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { .room = "" };
 	struct iovec iov = { .iov_base = (char[12]){ OP_ECHO }, .iov_len = 12 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room,
 	    .msg_controllen = sizeof(control.room) };
@@ -436,7 +449,7 @@ asking_waits_and_keeps_what_else_arrives(void **state)
 	uint32_t id;
 
 	(void)state;
-	/* The id of the next question is one more than that of a first, which is read off the wire. */
+	/* The next question's id is one more than that of a first, which is read off the wire. */
 	call_text(&a, OP_ECHO, "", -1);
 	assert_int_equal(12, recv(raw, answer, 12, 0));
 	(void)memcpy(&id, answer + 4, sizeof(id));

@@ -43,7 +43,7 @@ AGAIN(struct receipt, receipt)
 static void
 config_make(struct mu_buf *b)
 {
-	struct msg_config m = { .file_name = "/etc/muster/musterd.yaml", .instance = "xmpp", .index = 3 };
+	struct msg_config m = { "/etc/muster/musterd.yaml", "xmpp", 3 };
 
 	msg_config_encode(&m, b);
 }
@@ -70,7 +70,8 @@ static void
 status_make(struct mu_buf *b)
 {
 	struct msg_process list[] = {
-		{ "keys", 4711, 1795000000, 0, true }, { "token/1", 4712, 1795000001, 4000000000u, false },
+		{ "keys", 4711, 1795000000, 0, true },
+		{ "token/1", 4712, 1795000001, 4000000000u, false },
 	};
 	struct msg_status m = { list, MU_COUNT(list) };
 
@@ -116,7 +117,9 @@ mint_make(struct mu_buf *b)
 static void
 minted_make(struct mu_buf *b)
 {
-	struct msg_minted m = { .list = { { MU_OK, "eyJ.eyJ.sig" }, { MU_EDENIED, "" } }, .count = 2 };
+	struct msg_minted m = {
+		.list = { { MU_OK, "eyJ.eyJ.sig" }, { MU_EDENIED, "" } }, .count = 2,
+	};
 
 	msg_minted_encode(&m, b);
 }
@@ -295,7 +298,8 @@ static struct crooked {
 } crookeds[] = {
 	{ "text with a NUL inside", msg_about_again, WIRE("\3\0\0\0a\0b" "\0\0\0\0" "\0\0\0\0") },
 	{ "text that is no UTF-8", msg_about_again, WIRE("\1\0\0\0\xff" "\0\0\0\0" "\0\0\0\0") },
-	{ "a size beyond the message", msg_about_again, WIRE("\xff\xff\xff\xff" "\0\0\0\0" "\0\0\0\0") },
+	{ "a size beyond the message", msg_about_again,
+	    WIRE("\xff\xff\xff\xff" "\0\0\0\0" "\0\0\0\0") },
 	{ "a count beyond the message", msg_list_again, WIRE("\xff\xff\xff\xff") },
 	{ "more minted than asked can be", msg_minted_again, WIRE("\x21\0\0\0") },
 	{ "a token with a refusal", msg_minted_again, WIRE("\1\0\0\0" "\2" "\1\0\0\0x") },

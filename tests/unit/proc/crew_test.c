@@ -29,14 +29,15 @@ a_process_per_source_platform_and_share(void **state)
 {
 	const struct settings s = {
 		.sources = sources, .source_count = 2, .platforms = platforms, .platform_count = 2,
-		.token = { .host = "127.0.0.1" }, .claim = { .host = "127.0.0.1" }, .token_processes = 2,
+		.token = { .host = "127.0.0.1" }, .claim = { .host = "127.0.0.1" },
+		.token_processes = 2,
 	};
 	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
 
 	(void)state;
 	crew_format(&s, &got);
-	assert_string_equal("keys cycle/main cycle/partners login provision adapter/xmpp adapter/matrix audit "
-	    "token/0 token/1 claim admin", got.data);
+	assert_string_equal("keys cycle/main cycle/partners login provision adapter/xmpp "
+	    "adapter/matrix audit token/0 token/1 claim admin", got.data);
 }
 
 static void
@@ -59,12 +60,14 @@ channels_are_these_and_no_others(void **state)
 	(void)state;
 	for (unsigned a = 0; a < PROCESS_KIND_COUNT; a++)
 		for (unsigned b = 0; b < PROCESS_KIND_COUNT; b++) {
-			const uint16_t *ops = process_may_ask((enum process_kind)a, (enum process_kind)b);
+			const enum process_kind from = (enum process_kind)a;
+			const enum process_kind to = (enum process_kind)b;
+			const uint16_t *ops = process_may_ask(from, to);
 
 			if (ops[0] == 0)
 				continue;
-			mu_buf_format(&got, "%s>%s:", process_kind_name((enum process_kind)a),
-			    process_kind_name((enum process_kind)b));
+			mu_buf_format(&got, "%s>%s:", process_kind_name(from),
+			    process_kind_name(to));
 			for (; *ops != 0; ops++)
 				mu_buf_format(&got, " %u", *ops);
 			mu_buf_char_add(&got, '\n');

@@ -1,4 +1,4 @@
-/* What the supervisor prepares: folders with their modes, one lock, what may be published, listeners. */
+/* What the supervisor prepares: folders and their modes, one lock, public files, listeners. */
 #include "proc/place.h"
 
 #include <errno.h>
@@ -120,17 +120,19 @@ static struct row {
 	enum process_kind by;
 	enum mu_rc want;
 } rows[] = {
-	{ "keys publishes its authority",	"ca.crt", CERTIFICATE, PROCESS_KEYS, MU_OK },
-	{ "keys publishes checkpoints",		"checkpoint", "muster\n1\nAAA=\n", PROCESS_KEYS, MU_OK },
-	{ "admin publishes a client's",		"clients/xmpp-server.crt", CERTIFICATE, PROCESS_ADMIN, MU_OK },
-	{ "of a client there is",		"clients/other.crt", CERTIFICATE, PROCESS_ADMIN, MU_EDENIED },
-	{ "and leaves its folder alone",	"clients/../lock", CERTIFICATE, PROCESS_ADMIN, MU_EDENIED },
-	{ "admin has no authority",		"ca.crt", CERTIFICATE, PROCESS_ADMIN, MU_EDENIED },
-	{ "keys has no clients",		"clients/xmpp-server.crt", CERTIFICATE, PROCESS_KEYS, MU_EDENIED },
-	{ "token publishes nothing",		"ca.crt", CERTIFICATE, PROCESS_TOKEN, MU_EDENIED },
-	{ "no path, no surprise",		"/etc/passwd", CERTIFICATE, PROCESS_KEYS, MU_EDENIED },
-	{ "a certificate looks like one",	"ca.crt", "hello\n", PROCESS_KEYS, MU_EINPUT },
-	{ "and is not empty",			"ca.crt", "", PROCESS_KEYS, MU_EINPUT },
+	{ "keys publishes its authority", "ca.crt", CERTIFICATE, PROCESS_KEYS, MU_OK },
+	{ "keys publishes checkpoints", "checkpoint", "muster\n1\nAAA=\n", PROCESS_KEYS, MU_OK },
+	{ "admin publishes a client's", "clients/xmpp-server.crt", CERTIFICATE, PROCESS_ADMIN,
+	    MU_OK },
+	{ "of a client there is", "clients/other.crt", CERTIFICATE, PROCESS_ADMIN, MU_EDENIED },
+	{ "and leaves its folder alone", "clients/../lock", CERTIFICATE, PROCESS_ADMIN,
+	    MU_EDENIED },
+	{ "admin has no authority", "ca.crt", CERTIFICATE, PROCESS_ADMIN, MU_EDENIED },
+	{ "keys has no clients", "clients/xmpp-server.crt", CERTIFICATE, PROCESS_KEYS, MU_EDENIED },
+	{ "token publishes nothing", "ca.crt", CERTIFICATE, PROCESS_TOKEN, MU_EDENIED },
+	{ "no path, no surprise", "/etc/passwd", CERTIFICATE, PROCESS_KEYS, MU_EDENIED },
+	{ "a certificate looks like one", "ca.crt", "hello\n", PROCESS_KEYS, MU_EINPUT },
+	{ "and is not empty", "ca.crt", "", PROCESS_KEYS, MU_EINPUT },
 };
 
 static void
@@ -144,13 +146,13 @@ publish_row(void **state)
 	assert_int_equal(MU_OK, place_open(&t.settings, &t.users, &t.lock_fd, &err));
 	path = place_path(t.settings.state, r->file);
 	for (int again = 0; again < 2; again++)
-		assert_int_equal(r->want, place_publish(&t.settings, r->by, r->file, r->content, strlen(r->content),
-		    &err));
+		assert_int_equal(r->want, place_publish(&t.settings, r->by, r->file, r->content,
+					      strlen(r->content), &err));
 	if (r->want == MU_OK)
 		assert_int_equal(0644, mode_of(t.settings.state, r->file));
 	else
-		assert_true(strcmp(r->file, "/etc/passwd") == 0 || strstr(r->file, "lock") != NULL ||
-		    access(path, F_OK) != 0);
+		assert_true(strcmp(r->file, "/etc/passwd") == 0 ||
+			    strstr(r->file, "lock") != NULL || access(path, F_OK) != 0);
 	assert_int_equal(0, end(NULL));
 }
 

@@ -1,5 +1,5 @@
 /*
- * A real child, `login`, which needs neither keys nor store, and the test as its supervisor and peer:
+ * A real child, `login`, which needs neither keys nor store; the test is its supervisor and peer:
  * handing over, readiness, what is allowed, channels that end, stopping.
  */
 #include "proc/process.h"
@@ -113,7 +113,8 @@ start(void **state)
 	(void)close(ends[1]);
 	t.loop = mu_loop_new();
 	t.patience = mu_loop_timer(t.loop, out_of_patience, NULL);
-	t.control = ipc_open(t.loop, ends[0], "login", may_send, control_request, control_end, NULL);
+	t.control =
+	    ipc_open(t.loop, ends[0], "login", may_send, control_request, control_end, NULL);
 	return 0;
 }
 

@@ -161,7 +161,9 @@ try_bind(void)
 static int
 try_executable_memory(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+	const void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? errno : 0;
 }
 
 static int
@@ -201,47 +203,88 @@ static struct row {
 	int want;	/* KILLED, DONE or errno */
 	enum walls walls;
 } rows[] = {
-	{ "keys lives on",				"keys", try_nothing, DONE, ALWAYS },
-	{ "keys has memory",				"keys", try_memory, DONE, ALWAYS },
-	{ "keys executes nothing",			"keys", try_exec, KILLED, ALWAYS },
-	{ "keys executes nothing by descriptor",	"keys", try_exec_at, KILLED, ALWAYS },
-	{ "keys traces nobody",				"keys", try_trace, KILLED, RELEASE },
-	{ "keys writes nobody's memory",		"keys", try_memory_of_another, KILLED, ALWAYS },
-	{ "keys has no network",			"keys", try_inet, KILLED, ALWAYS },
-	{ "keys has no socket at all",			"keys", try_unix, KILLED, ALWAYS },
-	{ "keys opens no file",				"keys", try_open_hosts, ENOSYS, RELEASE },
-	{ "keys makes no folder",			"keys", try_mkdir, ENOSYS, ALWAYS },
-	{ "keys makes no process",			"keys", try_fork, ENOSYS, ALWAYS },
-	{ "keys makes no code",				"keys", try_executable_memory, ENOSYS, RELEASE },
-	{ "keys signals nobody",			"keys", try_signal_parent, ENOSYS, RELEASE },
-	{ "token speaks to PostgreSQL",			"token", try_unix, DONE, ALWAYS },
-	{ "token reaches no host",			"token", try_inet, KILLED, ALWAYS },
-	{ "token executes nothing",			"token", try_exec, KILLED, ALWAYS },
-	{ "token opens no file",			"token", try_open_hosts, ENOSYS, RELEASE },
-	{ "token goes on without netlink",		"token", try_netlink, EAFNOSUPPORT, ALWAYS },
-	{ "claim reaches no host",			"claim", try_inet, KILLED, ALWAYS },
-	{ "admin reaches no host",			"admin", try_inet, KILLED, ALWAYS },
-	{ "provision reaches no host",			"provision", try_inet, KILLED, ALWAYS },
-	{ "audit reaches no host",			"audit", try_inet, KILLED, ALWAYS },
-	{ "work reaches no host",			"work", try_inet, KILLED, ALWAYS },
-	{ "cycle reaches hosts",			"cycle", try_inet, DONE, ALWAYS },
-	{ "cycle asks which families there are",	"cycle", try_netlink, DONE, ALWAYS },
-	{ "cycle does not speak to the firewall",	"cycle", try_netlink_firewall, ENOSYS, ALWAYS },
-	{ "cycle sees no packets",			"cycle", try_packet, KILLED, ALWAYS },
-	{ "no family beyond those known",		"cycle", try_family_beyond, KILLED, ALWAYS },
-	{ "cycle resolves names",			"cycle", try_open_hosts, DONE, ALWAYS },
-	{ "cycle reads what it was handed",		"cycle", try_open_handed_in, DONE, ALWAYS },
-	{ "cycle reads nothing else",			"cycle", try_open_other, EACCES, LANDLOCK },
-	{ "cycle writes no file",			"cycle", try_open_write, ENOSYS, ALWAYS },
-	{ "cycle listens nowhere",			"cycle", try_bind, EACCES, LANDLOCK_NET },
-	{ "cycle executes nothing",			"cycle", try_exec, KILLED, ALWAYS },
-	{ "login reaches hosts",			"login", try_inet, DONE, ALWAYS },
-	{ "login writes no file",			"login", try_open_write, ENOSYS, ALWAYS },
-	{ "an adapter reaches hosts",			"adapter", try_inet, DONE, ALWAYS },
-	{ "an adapter executes nothing",		"adapter", try_exec, KILLED, ALWAYS },
-	{ "an adapter leaves namespaces alone",		"adapter", try_unshare, ENOSYS, ALWAYS },
-	{ "an adapter reads no other's files",		"adapter", try_open_other, EACCES, LANDLOCK },
-	{ "a process unknown stays out",		"nobody", try_nothing, NO_ENTRY, ALWAYS },
+	{ "keys lives on",
+	    "keys", try_nothing, DONE, ALWAYS },
+	{ "keys has memory",
+	    "keys", try_memory, DONE, ALWAYS },
+	{ "keys executes nothing",
+	    "keys", try_exec, KILLED, ALWAYS },
+	{ "keys executes nothing by descriptor",
+	    "keys", try_exec_at, KILLED, ALWAYS },
+	{ "keys traces nobody",
+	    "keys", try_trace, KILLED, RELEASE },
+	{ "keys writes nobody's memory",
+	    "keys", try_memory_of_another, KILLED, ALWAYS },
+	{ "keys has no network",
+	    "keys", try_inet, KILLED, ALWAYS },
+	{ "keys has no socket at all",
+	    "keys", try_unix, KILLED, ALWAYS },
+	{ "keys opens no file",
+	    "keys", try_open_hosts, ENOSYS, RELEASE },
+	{ "keys makes no folder",
+	    "keys", try_mkdir, ENOSYS, ALWAYS },
+	{ "keys makes no process",
+	    "keys", try_fork, ENOSYS, ALWAYS },
+	{ "keys makes no code",
+	    "keys", try_executable_memory, ENOSYS, RELEASE },
+	{ "keys signals nobody",
+	    "keys", try_signal_parent, ENOSYS, RELEASE },
+	{ "token speaks to PostgreSQL",
+	    "token", try_unix, DONE, ALWAYS },
+	{ "token reaches no host",
+	    "token", try_inet, KILLED, ALWAYS },
+	{ "token executes nothing",
+	    "token", try_exec, KILLED, ALWAYS },
+	{ "token opens no file",
+	    "token", try_open_hosts, ENOSYS, RELEASE },
+	{ "token goes on without netlink",
+	    "token", try_netlink, EAFNOSUPPORT, ALWAYS },
+	{ "claim reaches no host",
+	    "claim", try_inet, KILLED, ALWAYS },
+	{ "admin reaches no host",
+	    "admin", try_inet, KILLED, ALWAYS },
+	{ "provision reaches no host",
+	    "provision", try_inet, KILLED, ALWAYS },
+	{ "audit reaches no host",
+	    "audit", try_inet, KILLED, ALWAYS },
+	{ "work reaches no host",
+	    "work", try_inet, KILLED, ALWAYS },
+	{ "cycle reaches hosts",
+	    "cycle", try_inet, DONE, ALWAYS },
+	{ "cycle asks which families there are",
+	    "cycle", try_netlink, DONE, ALWAYS },
+	{ "cycle does not speak to the firewall",
+	    "cycle", try_netlink_firewall, ENOSYS, ALWAYS },
+	{ "cycle sees no packets",
+	    "cycle", try_packet, KILLED, ALWAYS },
+	{ "no family beyond those known",
+	    "cycle", try_family_beyond, KILLED, ALWAYS },
+	{ "cycle resolves names",
+	    "cycle", try_open_hosts, DONE, ALWAYS },
+	{ "cycle reads what it was handed",
+	    "cycle", try_open_handed_in, DONE, ALWAYS },
+	{ "cycle reads nothing else",
+	    "cycle", try_open_other, EACCES, LANDLOCK },
+	{ "cycle writes no file",
+	    "cycle", try_open_write, ENOSYS, ALWAYS },
+	{ "cycle listens nowhere",
+	    "cycle", try_bind, EACCES, LANDLOCK_NET },
+	{ "cycle executes nothing",
+	    "cycle", try_exec, KILLED, ALWAYS },
+	{ "login reaches hosts",
+	    "login", try_inet, DONE, ALWAYS },
+	{ "login writes no file",
+	    "login", try_open_write, ENOSYS, ALWAYS },
+	{ "an adapter reaches hosts",
+	    "adapter", try_inet, DONE, ALWAYS },
+	{ "an adapter executes nothing",
+	    "adapter", try_exec, KILLED, ALWAYS },
+	{ "an adapter leaves namespaces alone",
+	    "adapter", try_unshare, ENOSYS, ALWAYS },
+	{ "an adapter reads no other's files",
+	    "adapter", try_open_other, EACCES, LANDLOCK },
+	{ "a process unknown stays out",
+	    "nobody", try_nothing, NO_ENTRY, ALWAYS },
 };
 
 static bool
@@ -296,8 +339,8 @@ prepared_leaves_no_core_and_gains_nothing(void **state)
 	(void)state;
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(sandbox_prepare(&err) != MU_OK || getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_max != 0 ||
-		    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
+		_exit(sandbox_prepare(&err) != MU_OK || getrlimit(RLIMIT_CORE, &core) != 0 ||
+		    core.rlim_max != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
 	assert_int_equal(pid, waitpid(pid, &status, 0));
 	assert_int_equal(0, status);
 }
@@ -305,9 +348,13 @@ prepared_leaves_no_core_and_gains_nothing(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(rows) + 1] = { cmocka_unit_test(prepared_leaves_no_core_and_gains_nothing) };
+	struct CMUnitTest tests[MU_COUNT(rows) + 1] = {
+		cmocka_unit_test(prepared_leaves_no_core_and_gains_nothing),
+	};
 
 	for (size_t i = 0; i < MU_COUNT(rows); i++)
-		tests[i + 1] = (struct CMUnitTest){ rows[i].name, sandbox_row, NULL, NULL, &rows[i] };
+		tests[i + 1] = (struct CMUnitTest){
+			rows[i].name, sandbox_row, NULL, NULL, &rows[i],
+		};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
