@@ -40,17 +40,17 @@ static const struct profile {
 
 /* Everybody's: memory, time, the loop, channels, what is open already, and the end. */
 static const char *const calls_always[] = {
-	"brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "epoll_create1",
-	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "exit", "exit_group",
-	"fcntl", "fdatasync", "fstat", "fsync", "ftruncate", "futex", "getegid", "geteuid",
-	"getgid", "getpid", "getppid", "getrandom", "getrlimit", "getrusage", "gettid",
-	"gettimeofday", "getuid", "lseek",
-	"madvise", "mremap", "munmap", "nanosleep", "pause", "poll", "ppoll", "pread64", "pselect6",
-	"pwrite64", "read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq",
-	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
-	"sched_getaffinity", "sched_yield", "select", "sendmmsg", "sendmsg", "sendto", "set_robust_list", "shutdown",
-	"sigaltstack", "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "uname",
-	"write", "writev",
+	"brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup",
+	"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2",
+	"exit", "exit_group", "fcntl", "fdatasync", "fstat", "fsync", "ftruncate", "futex",
+	"getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "getrlimit",
+	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "madvise", "mremap",
+	"munmap", "nanosleep", "pause", "poll", "ppoll", "pread64", "pselect6", "pwrite64",
+	"read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction",
+	"rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
+	"sched_getaffinity", "sched_yield", "select", "sendmmsg", "sendmsg", "sendto",
+	"set_robust_list", "shutdown", "sigaltstack", "sysinfo", "tgkill", "time",
+	"timerfd_create", "timerfd_settime", "uname", "write", "writev",
 };
 
 static const char *const calls_connect[] = {
