@@ -567,6 +567,8 @@ daemon_start(struct http_server *server, const struct http_server_settings *sett
 		{ MHD_OPTION_END, 0, NULL }, { MHD_OPTION_END, 0, NULL },
 	};
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+	unsigned connections_max = settings->connections_max == 0 ? HTTP_CONNECTIONS_MAX :
+	    settings->connections_max;
 	const char *priorities = PRIORITIES;
 
 	if (server->is_tls) {
@@ -584,8 +586,8 @@ daemon_start(struct http_server *server, const struct http_server_settings *sett
 	}
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
 	    MHD_OPTION_LISTEN_SOCKET, settings->listen_fd,
-	    MHD_OPTION_CONNECTION_LIMIT,
-	    settings->connections_max == 0 ? HTTP_CONNECTIONS_MAX : settings->connections_max,
+	    MHD_OPTION_CONNECTION_LIMIT, connections_max,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, connections_max / HTTP_ADDRESS_SHARE,
 	    MHD_OPTION_CONNECTION_TIMEOUT, server->idle_s,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_MAX_BYTES,
 	    MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,

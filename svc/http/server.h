@@ -28,6 +28,7 @@
 #define HTTP_BODY_MAX_BYTES	65536
 #define HTTP_HEADERS_MAX_BYTES	16384	/* request line, headers and answer's headers together */
 #define HTTP_CONNECTIONS_MAX	960	/* RLIMIT_NOFILE is 1024 as a rule, and more than these is open */
+#define HTTP_ADDRESS_SHARE	4	/* one address has at most this part of the connections */
 #define HTTP_IDLE_S		30	/* between requests, and within one */
 #define HTTP_FIRST_S		10	/* from the connection to the head of its first request */
 #define HTTP_HOLD_MS		15000

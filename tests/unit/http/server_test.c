@@ -134,6 +134,8 @@ struct server {
 	char path[64];
 };
 
+#define SECURE_MAX	(8 * HTTP_ADDRESS_SHARE)	/* connections of the TLS server */
+
 static struct pki_cert authority, stranger, server_cert;
 
 static void
@@ -161,6 +163,7 @@ serve(int listen_fd, int stop_fd, bool is_tls)
 		settings.cert_pem = server_cert.cert_pem;
 		settings.key_pem = &server_cert.key_pem;
 		settings.client_ca_pem = authority.cert_pem;
+		settings.connections_max = SECURE_MAX;
 	}
 	if (http_server_open(site.loop, &settings, &server, &err) != MU_OK) {
 		(void)fprintf(stderr, "%s\n", err.text);
@@ -427,6 +430,44 @@ silence_is_dropped(void **state)
 	assert_null(strstr(mu_buf_text(&b), "HTTP/1.1 200"));
 }
 
+/* From an address of this machine: 127.0.0.last. */
+static int
+secure_connect(unsigned char last)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) },
+		.sin_port = htons((uint16_t)secure.port) };
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = { htonl(0x7f000000u | last) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* Who opens connections and says nothing keeps nobody else out. */
+static void
+one_address_has_its_share_of_the_connections(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT;
+	int held[SECURE_MAX / HTTP_ADDRESS_SHARE], more, other;
+	struct pollfd p = { .events = POLLIN };
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(held); i++)
+		held[i] = secure_connect(2);
+	more = secure_connect(2);
+	other = secure_connect(3);
+	assert_true(read_all(more, &b));
+	p.fd = held[MU_COUNT(held) - 1];
+	assert_int_equal(poll(&p, 1, 0), 0);
+	p.fd = other;
+	assert_int_equal(poll(&p, 1, SILENCE_MS), 0);
+	(void)close(more);
+	(void)close(other);
+	for (size_t i = 0; i < MU_COUNT(held); i++)
+		(void)close(held[i]);
+}
+
 static void
 headers_are_bounded(void **state)
 {
@@ -628,14 +669,15 @@ all_down(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 5] = {
+	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 6] = {
 		cmocka_unit_test(silence_is_dropped),
+		cmocka_unit_test(one_address_has_its_share_of_the_connections),
 		cmocka_unit_test(headers_are_bounded),
 		cmocka_unit_test(held_clients_may_leave),
 		cmocka_unit_test(tls12_is_refused),
 		cmocka_unit_test(plain_tcp_is_refused),
 	};
-	size_t count = 5;
+	size_t count = 6;
 
 	for (size_t i = 0; i < MU_COUNT(probes); i++)
 		tests[count++] = (struct CMUnitTest){ probes[i].name, probe_row, NULL, NULL, &probes[i] };
