@@ -13,7 +13,9 @@ struct decided {
 	struct store_person person;
 	struct cycle_change change;
 	const struct slice_person *entry;	/* NULL: removed, or decided on again */
+	bool heard;				/* by an entry or its removal; else by the row alone */
 	bool skip;				/* deferred, held or quarantined */
+	bool braked;				/* has passed the brake, or is held by it */
 };
 
 struct batch {
@@ -152,6 +154,7 @@ decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *ne
 	enum mu_rc rc = cycle_decide(&a->host->rules, a->host->store, &d->person, news,
 	    a->now_ms / 1000, &d->change, err);
 
+	d->heard = news->heard;
 	if (rc != MU_EINPUT)
 		return rc;
 	d->skip = true;
@@ -241,6 +244,7 @@ people_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 		uuids_add(&wanted, &entries[i]->entry_uuid);
 	for (size_t i = 0; i < a->slice->removed_people.count; i++)
 		uuids_add(&wanted, &a->slice->removed_people.list[i]);
+	uuids_sort(&wanted);		/* nobody is decided on twice */
 	if (wanted.count > 0 && store_person_lock_entries(a->host->store, a->host->source->name,
 	    wanted.list, wanted.count, &rows, err) != MU_OK)
 		return err->rc;
@@ -260,32 +264,34 @@ people_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 /* --- Brake --------------------------------------------------------------------------------------------- */
 
 static void
-defer(struct cycle_apply *a, struct decided *d)
-{
-	d->skip = true;
-	a->deferred_count++;
-	if (d->entry != NULL && a->deferred->people_count < a->deferred_keep)
-		slice_person_copy(a->deferred, d->entry);
-	else if (d->entry != NULL || d->person.state == PERSON_LEAVER)
-		uuids_add(&a->deferred->removed_people, &d->person.entry_uuid);
-	else
-		uuids_add(&a->deferred->redecide, &d->person.person_id);
-}
-
-static void
-hold(struct cycle_apply *a, struct decided *d, const char *reason)
+hold(struct cycle_apply *a, struct decided *d)
 {
 	d->skip = true;
 	a->held++;
-	store_brake_hold_add(a->host->store, a->host->source->name, &d->person.person_id, reason,
+	store_brake_hold_add(a->host->store, d->person.source, &d->person.person_id, d->change.reason,
 	    a->now_ms / 1000);
 }
 
+static void
+defer(struct cycle_apply *a, struct decided *d)
+{
+	d->skip = true;
+	if (d->entry != NULL && a->deferred->people_count < a->deferred_keep) {
+		slice_person_copy(a->deferred, d->entry);
+	} else if (d->entry != NULL) {
+		a->deferred_over = true;
+		hold(a, d);
+	} else if (d->heard) {
+		uuids_add(&a->deferred->removed_people, &d->person.entry_uuid);
+	} else {
+		uuids_add(&a->deferred->redecide, &d->person.person_id);
+	}
+}
+
 static enum mu_rc
-brake_limit(struct cycle_apply *a, int64_t *out_limit, int64_t *out_used, struct mu_err *err)
+brake_limit(struct cycle_apply *a, const char *source, int64_t *out_limit, int64_t *out_used, struct mu_err *err)
 {
 	const struct policy *policy = a->host->rules.policy;
-	const char *source = a->host->source->name;
 	int64_t people;
 
 	if (store_person_count(a->host->store, source, &people, err) != MU_OK ||
@@ -296,39 +302,63 @@ brake_limit(struct cycle_apply *a, int64_t *out_limit, int64_t *out_used, struct
 	return MU_OK;
 }
 
-/* Counts the removals; those over the limit are held together, before the first of them takes effect. */
+static bool
+is_removal_of(const struct decided *d, const char *source)
+{
+	return !d->skip && d->change.removal && strcmp(d->person.source, source) == 0;
+}
+
+/* Counts a source's removals; those over the limit are held together, before the first takes effect. */
 static enum mu_rc
-brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
+brake_source(struct cycle_apply *a, struct batch *b, const char *source, struct mu_err *err)
 {
 	int64_t removals = 0, limit, used;
 	char wanted_text[24], limit_text[24];
 	struct audit_field fields[4];
 
-	for (size_t i = 0; i < b->count; i++)
-		if (!b->list[i].skip && b->list[i].change.removal) {
-			if (a->brake == CYCLE_BRAKE_DEFER)
-				defer(a, &b->list[i]);
-			else
-				removals++;
-		}
-	if (removals == 0)
-		return MU_OK;
-	if (brake_limit(a, &limit, &used, err) != MU_OK)
+	if (brake_limit(a, source, &limit, &used, err) != MU_OK)
 		return err->rc;
+	for (size_t i = 0; i < b->count; i++)
+		if (is_removal_of(&b->list[i], source)) {
+			b->list[i].braked = true;
+			removals++;
+		}
 	if (used + removals <= limit && !a->force_hold)
 		return MU_OK;
 	for (size_t i = 0; i < b->count; i++)
-		if (!b->list[i].skip && b->list[i].change.removal)
-			hold(a, &b->list[i], b->list[i].change.reason);
+		if (is_removal_of(&b->list[i], source))
+			hold(a, &b->list[i]);
 	(void)snprintf(wanted_text, sizeof(wanted_text), "%lld", (long long)(used + removals));
 	(void)snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
-	mu_log("brake.tripped", "source", a->host->source->name, "kind", "removal", "wanted", wanted_text,
+	mu_log("brake.tripped", "source", source, "kind", "removal", "wanted", wanted_text,
 	    "limit", limit_text, "remedy", "look at the directory; two administrators release the brake", NULL);
-	fields[0] = (struct audit_field)AUDIT_TEXT("source", a->host->source->name);
+	fields[0] = (struct audit_field)AUDIT_TEXT("source", source);
 	fields[1] = (struct audit_field)AUDIT_NUMBER("wanted", used + removals);
 	fields[2] = (struct audit_field)AUDIT_NUMBER("limit", limit);
 	fields[3] = (struct audit_field)AUDIT_NUMBER("held", removals);
 	audit_record(a->host->store, AUDIT_BRAKE_TRIPPED, a->now_ms, fields, 4, NULL);
+	return MU_OK;
+}
+
+/* Defers what has to wait; of the rest each source is counted on its own: the clock brings several. */
+static enum mu_rc
+brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		struct decided *d = &b->list[i];
+
+		if (d->skip || d->braked || !d->change.removal)
+			continue;
+		if (d->heard ? a->defer_news : a->defer_rows)
+			defer(a, d);
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		const struct decided *d = &b->list[i];
+
+		if (!d->skip && !d->braked && d->change.removal &&
+		    brake_source(a, b, d->person.source, err) != MU_OK)
+			return err->rc;
+	}
 	return MU_OK;
 }
 
@@ -456,7 +486,8 @@ batch_write(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 			person_write(a, d);
 		else if (d->change.refused_platform != NULL)
 			person_audit(a, d);
-		if (a->drop_holds && d->person.version != 0)
+		/* The row alone does not know of an entry that is gone, its removal held. */
+		if (a->drop_holds && (d->heard || d->change.removal) && d->person.version != 0)
 			store_brake_hold_drop(a->host->store, d->person.source, &d->person.person_id);
 	}
 	return MU_OK;

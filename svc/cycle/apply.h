@@ -7,24 +7,20 @@
 #include "cycle/cycle.h"
 #include "cycle/slice.h"
 
-/* How the brake treats removals of a slice. */
-enum cycle_brake {
-	CYCLE_BRAKE_DEFER,	/* a refresh is under way: collect them, decide when it is complete */
-	CYCLE_BRAKE_WINDOW,	/* within the limit of the window or held, all of the slice alike */
-};
-
 struct cycle_apply {
 	const struct cycle_host *host;
 	struct slice *slice;
-	enum cycle_brake brake;
 	int64_t now_ms;
-	struct slice *deferred;		/* DEFER: removals go there */
-	size_t deferred_keep;		/* entries are copied to deferred up to so many; beyond, only counted */
+	/* Removals that are not judged yet but put into deferred: those by news, those by the row alone. */
+	bool defer_news, defer_rows;
+	struct slice *deferred;
+	size_t deferred_keep;		/* entries are copied to deferred up to so many; beyond, held */
 	bool force_hold;		/* more was deferred than was kept: hold, whatever the limit is now */
-	bool drop_holds;		/* somebody is held: who is no longer to be removed is let go */
+	bool drop_holds;		/* decide on every entry; who is no longer to be removed is held no more */
 
 	/* What came of it. */
-	size_t written, removals, deferred_count, held;
+	size_t written, removals, held;
+	bool deferred_over;		/* more than deferred_keep */
 	bool accounts_changed;
 	int64_t soonest_due_s;		/* 0: none */
 };

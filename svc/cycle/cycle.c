@@ -16,7 +16,8 @@
 
 /* One search of the source: what its row in the store holds, and the refresh under way. */
 struct search {
-	struct store_search row;
+	struct store_search row;	/* as the slice at hand will leave it, */
+	struct store_search stored;	/* and as it is in the store */
 	bool began, refreshing, refreshed;	/* refreshed: its end is in the slice at hand */
 	struct uuids seen;			/* entries and present ones of this refresh */
 	enum verdict verdict;
@@ -29,10 +30,13 @@ struct cycle {
 	struct directory *directory;
 	struct search searches[DIRECTORY_SEARCH_COUNT];
 	struct slice slice;		/* what came since the last commit */
-	struct slice deferred;		/* removals found by the refresh under way */
-	size_t deferred_count, deferred_keep;
-	bool held;			/* the brake holds somebody: cookies are not kept, so that a full read comes */
-	bool narrowed;			/* the last refresh listed far fewer people than the one before */
+	struct slice deferred;		/* removals found by refreshes under way: see deferred_apply */
+	size_t deferred_keep;
+	bool deferred_over;
+	/* While one of these stands cookies are not kept, so that whoever starts anew reads everything. */
+	bool held;			/* the brake holds somebody */
+	bool narrowed;			/* the last listing had far fewer people than the one before */
+	bool anew;			/* something was left undecided: everyone has to be decided on again */
 	enum verdict verdict;
 	struct mu_buf verdict_text;
 	bool verdict_due;		/* not in the store yet */
@@ -108,100 +112,185 @@ is_narrowed(const struct search *s)
 	return s->row.complete_at_s != 0 && missing > 5 && missing * 2 > before;
 }
 
-/*
- * Closes a refresh within the slice's transaction. A complete listing names those who are missing; they
- * and the removals deferred on the way pass the brake together.
- */
+/* The end of a complete listing: who is missing joins the removals that were deferred on the way. */
 static enum mu_rc
-refresh_finish(struct cycle *c, enum directory_search which, int64_t now_ms, struct cycle_apply *out_apply,
-    struct mu_err *err)
+listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, struct mu_err *err)
 {
 	struct search *s = &c->searches[which];
-	struct missing m = { &s->seen, which == DIRECTORY_PEOPLE ? &c->deferred.removed_people :
-	    &c->deferred.removed_groups };
-	struct cycle_apply a = { .host = &c->host, .slice = &c->deferred, .brake = CYCLE_BRAKE_WINDOW,
-		.now_ms = now_ms, .drop_holds = false, .force_hold = c->deferred_count > c->deferred_keep };
-	bool listed = s->how != DIRECTORY_DELTA, complete = s->verdict == VERDICT_COMPLETE;
-	enum mu_rc rc = MU_OK;
+	struct uuids *out = which == DIRECTORY_PEOPLE ? &c->deferred.removed_people : &c->deferred.removed_groups;
+	struct missing m = { &s->seen, out };
+	size_t before = out->count;
 
-	if (which == DIRECTORY_PEOPLE && listed && complete)
+	uuids_sort(&s->seen);
+	if (s->how == DIRECTORY_DELTA || s->verdict != VERDICT_COMPLETE)
+		return MU_OK;
+	if (which == DIRECTORY_PEOPLE) {
 		c->narrowed = is_narrowed(s);
-	if (complete && listed && !(which == DIRECTORY_PEOPLE && c->narrowed)) {
-		uuids_sort(&s->seen);
-		rc = which == DIRECTORY_PEOPLE ?
-		    store_person_each_entry(c->host.store, c->host.source->name, missing_each, &m, err) :
-		    store_group_each(c->host.store, c->host.source->name, missing_each, &m, err);
-		s->row.complete_at_s = now_ms / 1000;
-		s->row.listed_count = (int64_t)s->listed_count;
+		if (c->narrowed)
+			return MU_OK;
 	}
-	if (rc == MU_OK && complete && !c->narrowed && !slice_is_empty(&c->deferred))
-		rc = cycle_apply(&a, err);
-	*out_apply = a;
-	return rc;
+	if ((which == DIRECTORY_PEOPLE ?
+	    store_person_each_entry(c->host.store, c->host.source->name, missing_each, &m, err) :
+	    store_group_each(c->host.store, c->host.source->name, missing_each, &m, err)) != MU_OK)
+		return err->rc;
+	if (which == DIRECTORY_GROUPS && s->listed_count == 0 && out->count > before)
+		return mu_fail(err, MU_ERETRY, "no group is shown where %zu were: is the access right gone?",
+		    out->count - before);
+	s->row.complete_at_s = now_ms / 1000;
+	s->row.listed_count = (int64_t)s->listed_count;
+	return MU_OK;
+}
+
+static void
+uuids_copy(struct uuids *to, const struct uuids *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		uuids_add(to, &from->list[i]);
+}
+
+/*
+ * What was deferred passes the brake together: news of people when their refresh ends, unless its
+ * listing is not believed (then they are read again); and, when no refresh is left under way (rows),
+ * groups that are missing and people whose groups changed. These are kept until they are committed,
+ * whatever becomes of connections: no directory reports them twice.
+ */
+static enum mu_rc
+deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err *err)
+{
+	struct search *people = &c->searches[DIRECTORY_PEOPLE];
+	struct uuids *removed = &c->deferred.removed_people;
+	MU_AUTO(slice_clear) struct slice due = { .people_count = 0 };
+
+	if (people->refreshed && people->verdict != VERDICT_EMPTY &&
+	    (people->how == DIRECTORY_DELTA || !c->narrowed)) {
+		due.people = c->deferred.people;
+		due.people_count = c->deferred.people_count;
+		c->deferred.people = NULL;
+		c->deferred.people_count = 0;
+		for (size_t i = 0; i < removed->count; i++)	/* who came back after that is seen */
+			if (!uuids_has(&people->seen, &removed->list[i]))
+				uuids_add(&due.removed_people, &removed->list[i]);
+	}
+	if (rows) {
+		uuids_copy(&due.removed_groups, &c->deferred.removed_groups);
+		uuids_copy(&due.redecide, &c->deferred.redecide);
+	}
+	a->slice = &due;
+	return slice_is_empty(&due) ? MU_OK : cycle_apply(a, err);
 }
 
 /* --- Slices: apply, finish refreshes, keep the cookie, commit ------------------------------------------- */
 
-static enum mu_rc
-searches_write(struct cycle *c, bool hold, struct mu_err *err)
+static void
+search_copy(struct store_search *to, const struct store_search *from)
 {
-	(void)err;
+	struct mu_buf cookie = to->cookie;
+
+	mu_buf_reset(&cookie);
+	mu_buf_add(&cookie, from->cookie.data, from->cookie.size_bytes);
+	*to = *from;
+	to->cookie = cookie;
+}
+
+/* Without a cookie the digest is none either: resume_read then knows that there was something to do. */
+static void
+searches_write(struct cycle *c, bool keep_cookies)
+{
+	static const struct store_search none = { .listed_count = 0 };
+
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		struct search *s = &c->searches[i];
-		struct mu_buf kept = s->row.cookie;
+		struct store_search row = s->row;
 
 		if (!s->began)
 			continue;
-		if (hold)
-			s->row.cookie = (struct mu_buf)MU_BUF_INIT;
+		if (!keep_cookies) {
+			row.cookie = none.cookie;
+			(void)memcpy(row.digest, none.digest, sizeof(row.digest));
+		}
 		store_search_write(c->host.store, c->host.source->name, search_name((enum directory_search)i),
-		    &s->row);
-		s->row.cookie = kept;
+		    &row);
 	}
-	return MU_OK;
+}
+
+/* After this slice, is that search still being refreshed? */
+static bool
+goes_on(const struct search *s)
+{
+	return s->refreshing && !s->refreshed;
+}
+
+/* News of people that were deferred are judged, or are going to be read again. */
+static void
+people_undefer(struct cycle *c)
+{
+	for (size_t i = 0; i < c->deferred.people_count; i++)
+		slice_person_clear(&c->deferred.people[i]);
+	c->deferred.people_count = 0;
+	uuids_clear(&c->deferred.removed_people);
+	c->deferred_over = false;
+}
+
+static void
+search_committed(struct cycle *c, enum directory_search search)
+{
+	struct search *s = &c->searches[search];
+	char listed[24];
+
+	if (s->began)
+		search_copy(&s->stored, &s->row);
+	if (!s->refreshed)
+		return;
+	number_format(listed, (int64_t)s->listed_count);
+	mu_log("source.refreshed", "source", c->host.source->name, "search", search_name(search), "verdict",
+	    verdict_name(s->verdict), "listed", listed, NULL);
+	s->refreshing = s->verdict == VERDICT_EMPTY;	/* as good as not read */
+	s->refreshed = false;
+	uuids_clear(&s->seen);
 }
 
 static enum mu_rc
 slice_commit(struct cycle *c, struct mu_err *err)
 {
-	int64_t now_ms = mu_now_ms();
-	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = now_ms,
-		.brake = c->searches[DIRECTORY_PEOPLE].refreshing ? CYCLE_BRAKE_DEFER : CYCLE_BRAKE_WINDOW,
-		.deferred = &c->deferred, .deferred_keep = c->deferred_keep, .drop_holds = c->held };
-	struct cycle_apply finished = { .held = 0 };
+	struct search *people = &c->searches[DIRECTORY_PEOPLE], *groups = &c->searches[DIRECTORY_GROUPS];
+	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = mu_now_ms(),
+		.defer_news = people->refreshing, .defer_rows = people->refreshing || groups->refreshing,
+		.deferred = &c->deferred, .deferred_keep = c->deferred_keep,
+		.force_hold = c->deferred_over, .drop_holds = c->held || c->anew };
+	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms, .drop_holds = a.drop_holds };
+	struct slice *d = &c->deferred;
+	bool believed, rows, waits, anew;
 
 	if (begin(c, err) != MU_OK || cycle_apply(&a, err) != MU_OK)
 		return err->rc;
-	c->deferred_count += a.deferred_count;
-	/* Groups first: their end may still decide on people whose listing ends in this slice. */
-	for (int i = DIRECTORY_SEARCH_COUNT - 1; i >= 0; i--) {
-		if (!c->searches[i].refreshed)
-			continue;
-		if (i == DIRECTORY_GROUPS && c->searches[DIRECTORY_PEOPLE].refreshing &&
-		    !c->searches[DIRECTORY_PEOPLE].refreshed && !slice_is_empty(&c->deferred))
-			return mu_fail(err, MU_EBROKEN, "groups ended amid people: the reader's order is wrong");
-		if (refresh_finish(c, (enum directory_search)i, now_ms, &finished, err) != MU_OK)
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+		if (c->searches[i].refreshed &&
+		    listing_finish(c, (enum directory_search)i, a.now_ms, err) != MU_OK)
 			return err->rc;
-		a.held += finished.held;
-		a.accounts_changed = a.accounts_changed || finished.accounts_changed;
-	}
-	if (searches_write(c, c->held || a.held > 0, err) != MU_OK ||
-	    store_commit(c->host.store, err) != MU_OK)
+	believed = !c->narrowed && !(people->refreshed && people->verdict == VERDICT_EMPTY);
+	rows = believed && !goes_on(people) && !goes_on(groups);
+	late.force_hold = c->deferred_over || a.deferred_over;
+	if (deferred_apply(c, rows, &late, err) != MU_OK)
 		return err->rc;
-	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
-		struct search *s = &c->searches[i];
-		char listed[24];
-
-		if (!s->refreshed)
-			continue;
-		number_format(listed, (int64_t)s->listed_count);
-		mu_log("source.refreshed", "source", c->host.source->name, "search",
-		    search_name((enum directory_search)i), "verdict", verdict_name(s->verdict), "listed", listed, NULL);
-		s->refreshing = s->refreshed = false;
-		uuids_clear(&s->seen);
-		slice_clear(&c->deferred);
-		c->deferred_count = 0;
+	a.held += late.held;
+	a.accounts_changed = a.accounts_changed || late.accounts_changed;
+	waits = !rows && d->redecide.count + d->removed_groups.count > 0;
+	anew = c->anew && !(believed && people->refreshed && people->how == DIRECTORY_FULL_LISTED);
+	searches_write(c, !c->held && a.held == 0 && !c->narrowed && !anew && !waits);
+	if (store_commit(c->host.store, err) != MU_OK) {
+		c->held = c->held || a.held > 0;	/* perhaps it was committed */
+		return err->rc;
 	}
+	c->deferred_over = late.force_hold;
+	c->anew = anew || (c->narrowed && d->removed_groups.count > 0);
+	if (people->refreshed)
+		people_undefer(c);
+	if (rows)
+		uuids_clear(&d->redecide);
+	if (rows || c->narrowed)	/* what is missing from a narrowed directory is not believed */
+		uuids_clear(&d->removed_groups);
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+		search_committed(c, (enum directory_search)i);
 	after_commit(c, &a);
 	return MU_OK;
 }
@@ -213,27 +302,26 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 {
 	struct cycle *c = ctx;
 	struct search *s = &c->searches[search];
-	int64_t people = c->searches[DIRECTORY_PEOPLE].row.listed_count;
 
 	(void)full;
 	(void)err;
 	s->began = s->refreshing = true;
 	s->refreshed = false;
 	uuids_clear(&s->seen);
-	slice_clear(&c->deferred);
-	c->deferred_count = 0;
-	c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy, people);
+	if (search == DIRECTORY_PEOPLE) {
+		people_undefer(c);
+		c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy, s->row.listed_count);
+	}
 	return MU_OK;
 }
 
-/* Of an entry only the newest news counts: what came before in this slice is dropped. */
+/* Of an entry only the newest news counts: what came before, in this slice or this refresh, is dropped. */
 static void
 person_forget(struct slice *s, const struct mu_uuid *entry_uuid)
 {
 	for (size_t i = 0; i < s->people_count; i++)
 		if (mu_uuid_equal(&s->people[i].entry_uuid, entry_uuid)) {
-			mu_free(s->people[i].dn);
-			attrs_clear(&s->people[i].attrs);
+			slice_person_clear(&s->people[i]);
 			s->people[i] = s->people[--s->people_count];
 			return;
 		}
@@ -258,10 +346,12 @@ on_entry(void *ctx, enum directory_search search, const struct directory_entry *
 		uuids_add(&s->seen, &entry->entry_uuid);
 	if (search == DIRECTORY_PEOPLE) {
 		person_forget(&c->slice, &entry->entry_uuid);
+		person_forget(&c->deferred, &entry->entry_uuid);
 		uuid_forget(&c->slice.removed_people, &entry->entry_uuid);
 		slice_person_add(&c->slice, entry);
 	} else {
 		uuid_forget(&c->slice.removed_groups, &entry->entry_uuid);
+		uuid_forget(&c->deferred.removed_groups, &entry->entry_uuid);
 		slice_group_add(&c->slice, entry);
 	}
 	return MU_OK;
@@ -274,6 +364,8 @@ on_present(void *ctx, enum directory_search search, const struct mu_uuid *entry_
 
 	(void)err;
 	uuids_add(&c->searches[search].seen, entry_uuid);
+	if (search == DIRECTORY_GROUPS)
+		uuid_forget(&c->deferred.removed_groups, entry_uuid);
 	return MU_OK;
 }
 
@@ -285,6 +377,7 @@ on_removed(void *ctx, enum directory_search search, const struct mu_uuid *entry_
 	(void)err;
 	if (search == DIRECTORY_PEOPLE) {
 		person_forget(&c->slice, entry_uuid);
+		person_forget(&c->deferred, entry_uuid);
 		uuid_forget(&c->searches[search].seen, entry_uuid);
 		uuids_add(&c->slice.removed_people, entry_uuid);
 	} else {
@@ -314,14 +407,9 @@ on_refreshed(void *ctx, enum directory_search search, enum verdict verdict, enum
 	struct cycle *c = ctx;
 	struct search *s = &c->searches[search];
 
-	if (search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY) {
-		if (s->row.listed_count > 0)
-			return mu_fail(err, MU_ERETRY, "no group is shown where %lld were: is the access right gone?",
-			    (long long)s->row.listed_count);
-		verdict = VERDICT_COMPLETE;
-	}
+	(void)err;
 	s->refreshed = true;
-	s->verdict = verdict;
+	s->verdict = search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY ? VERDICT_COMPLETE : verdict;
 	s->how = how;
 	s->listed_count = listed_count;
 	return MU_OK;
@@ -342,11 +430,17 @@ static enum mu_rc
 on_slice_end(void *ctx, struct mu_err *err)
 {
 	struct cycle *c = ctx;
+	size_t missing_before = c->deferred.removed_groups.count;
 	enum mu_rc rc = slice_commit(c, err);
 
 	slice_clear(&c->slice);
 	if (rc != MU_OK) {
 		store_rollback(c->host.store);
+		c->deferred.removed_groups.count = missing_before;
+		for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+			search_copy(&c->searches[i].row, &c->searches[i].stored);
+			c->searches[i].refreshed = false;
+		}
 		mu_log_err(err, "slice.failed", "source", c->host.source->name, NULL);
 	}
 	return rc;
@@ -434,7 +528,7 @@ on_clock(void *ctx)
 {
 	struct cycle *c = ctx;
 	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
-	struct cycle_apply a = { .host = &c->host, .slice = &s, .brake = CYCLE_BRAKE_WINDOW,
+	struct cycle_apply a = { .host = &c->host, .slice = &s,
 		.now_ms = mu_now_ms(), .drop_holds = c->held };
 	struct mu_err err = MU_ERR_INIT;
 
@@ -449,12 +543,17 @@ on_clock(void *ctx)
 
 /* --- Opening ------------------------------------------------------------------------------------------------ */
 
-/* Resumes from the stored cookie only if what is asked is what was asked then. */
+/*
+ * Resumes from the stored cookies only if what is asked is what was asked then, and if nothing was left to do:
+ * else everybody is read and decided on again.
+ */
 static enum mu_rc
 resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err *err)
 {
+	static const unsigned char none[SOURCE_DIGEST_BYTES];
 	int64_t held;
 
+	c->anew = false;
 	if (store_begin(c->host.store, err) != MU_OK)
 		return err->rc;
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
@@ -468,17 +567,25 @@ resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err 
 		    search_name((enum directory_search)i), row, err);
 		if (rc != MU_OK && rc != MU_EABSENT)
 			return rc;
+		c->anew = c->anew || (rc == MU_OK && memcmp(none, row->digest, sizeof(none)) == 0);
 		directory_shape(c->host.source, (enum directory_search)i, &shape);
 		crypto_sha256(shape.data, shape.size_bytes, digest);
 		if (memcmp(digest, row->digest, sizeof(digest)) != 0)
 			mu_buf_reset(&row->cookie);
 		(void)memcpy(row->digest, digest, sizeof(digest));
-		out_resume->cookies[i].bytes = row->cookie.data;
-		out_resume->cookies[i].size_bytes = row->cookie.size_bytes;
 	}
 	if (store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)
 		return err->rc;
 	c->held = held > 0;
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+		struct search *s = &c->searches[i];
+
+		if (c->held || c->anew)
+			mu_buf_reset(&s->row.cookie);
+		search_copy(&s->stored, &s->row);
+		out_resume->cookies[i].bytes = s->row.cookie.data;
+		out_resume->cookies[i].size_bytes = s->row.cookie.size_bytes;
+	}
 	return store_commit(c->host.store, err);
 }
 
@@ -529,6 +636,7 @@ cycle_close(struct cycle *c)
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		uuids_clear(&c->searches[i].seen);
 		store_search_clear(&c->searches[i].row);
+		store_search_clear(&c->searches[i].stored);
 	}
 	slice_clear(&c->slice);
 	slice_clear(&c->deferred);

@@ -46,6 +46,14 @@ uuids_clear(struct uuids *u)
 	*u = (struct uuids){ .count = 0 };
 }
 
+void
+slice_person_clear(struct slice_person *p)
+{
+	mu_free(p->dn);
+	attrs_clear(&p->attrs);
+	p->dn = NULL;
+}
+
 static struct slice_person *
 person_new(struct slice *s)
 {
@@ -110,10 +118,8 @@ slice_is_empty(const struct slice *s)
 void
 slice_clear(struct slice *s)
 {
-	for (size_t i = 0; i < s->people_count; i++) {
-		mu_free(s->people[i].dn);
-		attrs_clear(&s->people[i].attrs);
-	}
+	for (size_t i = 0; i < s->people_count; i++)
+		slice_person_clear(&s->people[i]);
 	mu_free(s->people);
 	for (size_t i = 0; i < s->group_count; i++) {
 		mu_free(s->groups[i].name);

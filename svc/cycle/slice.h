@@ -48,6 +48,7 @@ struct slice {
 };
 
 void slice_person_add(struct slice *s, const struct directory_entry *e);
+void slice_person_clear(struct slice_person *p);
 void slice_person_copy(struct slice *s, const struct slice_person *p);
 void slice_group_add(struct slice *s, const struct directory_entry *e);
 void slice_bad_add(struct slice *s, const char *entry, const char *reason);
