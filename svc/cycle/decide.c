@@ -43,14 +43,15 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 		(void)memset(p->content_hash, 0, sizeof(p->content_hash));
 		return;
 	}
-	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) == 0 && p->version != 0)
+	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) != 0 || p->version == 0)
+		ch->write = true;
+	else if (p->state != PERSON_ERASED)	/* of the erased only the hash is kept */
 		return;
 	text_replace(&p->dn, n->dn);
 	text_replace(&p->uid, n->uid);
 	attrs_clear(&p->attrs);
 	attrs_copy(&p->attrs, n->attrs);
 	(void)memcpy(p->content_hash, n->content_hash, sizeof(p->content_hash));
-	ch->write = true;
 }
 
 static enum audit_kind
@@ -95,12 +96,17 @@ state_take(struct store_person *p, const struct lifecycle_step *step, const stru
 	p->due_at_s = step->due_at_s;
 	p->starts_at_s = o->starts_at_s;
 	p->ends_at_s = o->ends_at_s;
-	if (step->to == PERSON_ERASED && step->moved) {
-		attrs_clear(&p->attrs);
-		text_replace(&p->dn, "");
-		text_replace(&p->uid, "");
-		text_replace(&p->evidence, "");
-	}
+}
+
+/* Nobody is stored who need not be: also not when the directory still has their entry. */
+static void
+erased_forget(struct store_person *p)
+{
+	if (p->state != PERSON_ERASED)
+		return;
+	attrs_clear(&p->attrs);
+	text_replace(&p->dn, "");
+	text_replace(&p->uid, "");
 }
 
 static void
@@ -292,14 +298,20 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	struct lifecycle_facts facts;
 	struct lifecycle_step step;
 	struct policy_subject subject;
+	bool present = news->heard ? news->present :
+	    person->state != PERSON_LEAVER && person->state != PERSON_ERASED;
 
 	news_take(person, news, &ch);
 	subject.facts = (struct facts){ &person->attrs, &person->groups };
-	if (policy_opine(rules->policy, &subject.facts, &opinion, err) != MU_OK)
-		goto fail;
+	if (policy_opine(rules->policy, &subject.facts, &opinion, err) != MU_OK) {
+		if (present)
+			goto fail;
+		/* nobody stays because their entry was at fault when it went */
+		opinion = (struct policy_opinion){ .starts_at_s = person->starts_at_s,
+			.ends_at_s = person->ends_at_s };
+	}
 	facts = (struct lifecycle_facts){
-		.present = news->heard ? news->present :
-		    person->state != PERSON_LEAVER && person->state != PERSON_ERASED,
+		.present = present,
 		.suspended = opinion.suspended,
 		.starts_at_s = opinion.starts_at_s,
 		.ends_at_s = opinion.ends_at_s,
@@ -307,6 +319,7 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step, err) != MU_OK)
 		goto fail;
 	state_take(person, &step, &opinion, &ch);
+	erased_forget(person);
 	subject.state = person->state;
 	subject.blocked = person->blocked;
 	subject.identified = "";

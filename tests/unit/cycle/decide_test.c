@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "config/yaml.h"
 
 #define NOW 1000000000
@@ -44,7 +45,7 @@ setup(void **state)
 	struct policy_file files[] = {
 		{ mu_strdup("identification.yaml"), mu_strdup("- {level: known, when: (checked=TRUE)}\n") },
 		{ mu_strdup("roles.yaml"), mu_strdup(roles_yaml) },
-		{ mu_strdup("states.yaml"), mu_strdup("starts: startDate\nsuspended: (status=away)\n") },
+		{ mu_strdup("states.yaml"), mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n") },
 	};
 	struct config_faults faults = CONFIG_FAULTS_INIT;
 	struct mu_err err = MU_ERR_INIT;
@@ -75,6 +76,7 @@ struct told {
 	struct store_person p;
 	struct cycle_change ch;
 	struct mu_err err;
+	bool unchanged;			/* the entry is told again as it was */
 };
 
 static void
@@ -102,6 +104,8 @@ tell(struct told *t, const char *attributes, int64_t now_s)
 	enum mu_rc rc;
 
 	content_hash[0] = hash++;
+	if (attributes != NULL && t->unchanged)
+		(void)memcpy(content_hash, t->p.content_hash, sizeof(content_hash));
 	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
 		char *value = strchr(word, '=');
 
@@ -311,6 +315,50 @@ a_grace_period_that_ends_erases(void **state)
 	person_end(&t);
 }
 
+static void
+the_erased_whose_entry_is_still_there_stay_erased(void **state)
+{
+	static const struct cycle_news again = { .heard = false };
+	static const char ended[] = STAFF "endDate=20010909014641Z";	/* NOW + 1 */
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, ended, NOW));
+	cycle_change_clear(&t.ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, NOW + 1, &t.ch, &t.err));
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	cycle_change_clear(&t.ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch, &t.err));
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	t.unchanged = true;
+	assert_int_equal(MU_OK, tell(&t, ended, NOW + 40 * MU_DAY_S));
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	assert_false(t.ch.write);
+	t.unchanged = false;
+	assert_int_equal(MU_OK, tell(&t, STAFF "endDate=20010909014642Z", NOW + 40 * MU_DAY_S));
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	assert_int_equal(0, t.p.attrs.count);
+	assert_string_equal("", t.p.dn);
+	wants(&t, ACCOUNT_ABSENT, "");
+	person_end(&t);
+}
+
+static void
+who_is_gone_goes_whatever_their_last_entry_said(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	attrs_add(&t.p.attrs, "endDate", "soon");	/* taken when the policy did not read it */
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	wants(&t, ACCOUNT_DISABLED, "");
+	person_end(&t);
+}
+
 int
 main(void)
 {
@@ -326,6 +374,8 @@ main(void)
 		cmocka_unit_test(a_name_the_platform_refuses_leaves_the_person_in),
 		cmocka_unit_test(nothing_new_writes_nothing),
 		cmocka_unit_test(a_grace_period_that_ends_erases),
+		cmocka_unit_test(the_erased_whose_entry_is_still_there_stay_erased),
+		cmocka_unit_test(who_is_gone_goes_whatever_their_last_entry_said),
 	};
 
 	return cmocka_run_group_tests_name("decide", tests, setup, teardown);
