@@ -229,6 +229,54 @@ batch_has(const struct batch *b, const struct mu_uuid *person_id)
 	return false;
 }
 
+/* --- Names: of two who are to get the same one, the second is decided on when the first has it ---------- */
+
+struct claim {
+	const struct account_want *want;
+	struct decided *by;
+};
+
+static int
+by_name(const void *x, const void *y)
+{
+	const struct claim *a = x, *b = y;
+	int order = strcmp(a->want->platform, b->want->platform);
+
+	if (order == 0)
+		order = strcmp(a->want->name, b->want->name);
+	return order != 0 ? order : (a->by > b->by) - (a->by < b->by);
+}
+
+static void
+claims_settle(struct batch *b, struct slice *out_again)
+{
+	struct claim *claims = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		for (size_t k = 0; !b->list[i].skip && k < b->list[i].person.account_count; k++)
+			if (b->list[i].person.accounts[k].fresh) {
+				claims = mu_alloc_again(claims, count + 1, sizeof(*claims));
+				claims[count++] = (struct claim){ &b->list[i].person.accounts[k].want,
+					&b->list[i] };
+			}
+	if (count > 1)
+		qsort(claims, count, sizeof(*claims), by_name);
+	for (size_t i = 1; i < count; i++) {
+		struct decided *d = claims[i].by;
+
+		if (d->skip || strcmp(claims[i].want->platform, claims[i - 1].want->platform) != 0 ||
+		    strcmp(claims[i].want->name, claims[i - 1].want->name) != 0)
+			continue;
+		d->skip = true;
+		if (d->entry != NULL)
+			slice_person_copy(out_again, d->entry);
+		else
+			uuids_add(&out_again->redecide, &d->person.person_id);
+	}
+	mu_free(claims);
+}
+
 static enum mu_rc
 people_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 {
@@ -515,10 +563,20 @@ enum mu_rc
 cycle_apply(struct cycle_apply *a, struct mu_err *err)
 {
 	MU_AUTO(batch_clear) struct batch b = { .count = 0 };
+	MU_AUTO(slice_clear) struct slice again = { .people_count = 0 };
+	struct slice *slice = a->slice;
+	enum mu_rc rc;
 
 	bad_write(a);
-	if (groups_write(a, err) != MU_OK || people_decide(a, &b, err) != MU_OK ||
-	    brake(a, &b, err) != MU_OK)
+	if (groups_write(a, err) != MU_OK || people_decide(a, &b, err) != MU_OK)
 		return err->rc;
-	return batch_write(a, &b, err);
+	claims_settle(&b, &again);
+	if (brake(a, &b, err) != MU_OK || batch_write(a, &b, err) != MU_OK)
+		return err->rc;
+	if (slice_is_empty(&again))
+		return MU_OK;
+	a->slice = &again;
+	rc = cycle_apply(a, err);
+	a->slice = slice;
+	return rc;
 }

@@ -527,6 +527,22 @@ held_person_is_not_let_go_by_another_change(void **state)
 	rig_sql_is("2", "SELECT count(*) FROM brake_hold");
 }
 
+/* --- Nobody blocks the way of others ------------------------------------------------------------------------ */
+
+static void
+two_joiners_of_one_name(void **state)
+{
+	(void)state;
+	person_as("x", "same", "");
+	person_as("y", "Same", "");
+	person("z");
+	slice();
+	rig_sql_is("15", "SELECT count(*) FROM person WHERE state = 'active'");
+	rig_sql_is("1", "SELECT count(*) FROM account WHERE lower(name) = 'same'");
+	rig_sql_is("1", "SELECT count(*) FROM account WHERE lower(name) = 'z'");
+	rig_sql_is("1", "SELECT count(*) FROM audit_record WHERE kind = 'account.refused'");
+}
+
 int
 main(void)
 {
@@ -545,6 +561,7 @@ main(void)
 		ROW(who_goes_after_a_change_is_gone),
 		ROW(no_group_is_shown_where_some_were_known),
 		ROW(held_person_is_not_let_go_by_another_change),
+		ROW(two_joiners_of_one_name),
 	};
 #undef ROW
 
