@@ -468,6 +468,8 @@ answer(struct ipc_channel *ch, struct parcel *p, struct ipc_message *m)
 	if (call->on_answer != NULL && err.rc == MU_OK) {
 		p->fd = -1;
 		call->on_answer(call->ctx, m, &err);
+		if (m->fd >= 0)
+			(void)close(m->fd);
 	} else if (call->on_answer != NULL) {
 		call->on_answer(call->ctx, NULL, &err);
 	}

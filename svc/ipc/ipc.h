@@ -54,7 +54,7 @@ bool ipc_get_end(struct ipc_reader *r);		/* true if all was read and nothing was
 
 struct ipc_channel;
 
-/* What arrived. fd is -1 or a descriptor that the handler now owns. */
+/* What arrived. fd is -1 or a descriptor: a handler that keeps it leaves -1 there. */
 struct ipc_message {
 	uint16_t op;		/* without IPC_REPLY */
 	uint32_t id;

@@ -19,6 +19,7 @@
 #define MINTED_EACH_BYTES 16				/* around each of them */
 
 struct keys {
+	enum process_kind asker;	/* of the request at hand */
 	struct process *process;
 	struct vault *vault;
 	struct mu_timer *count_timer;
@@ -84,16 +85,37 @@ jwks(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_er
 	return true;
 }
 
+/* A process has only the rows MACed that it writes: they begin with the name of their table. */
+static bool
+row_is_of(enum process_kind asker, const struct mu_secret *row)
+{
+	static const struct { enum process_kind asker; const char *table; } tables[] = {
+		{ PROCESS_CYCLE, "account:" }, { PROCESS_CYCLE, "policy:" }, { PROCESS_ADMIN, "token_client:" },
+	};
+
+	for (size_t i = 0; i < MU_COUNT(tables); i++) {
+		size_t length = strlen(tables[i].table);
+
+		if (tables[i].asker == asker && row->size_bytes > length &&
+		    memcmp(row->bytes, tables[i].table, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 mac(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
 {
 	MU_AUTO(msg_list_clear) struct msg_list rows = { NULL, 0 }, macs = { NULL, 0 };
 	unsigned char one[MAC_BYTES];
 
-	(void)err;
 	if (!msg_list_decode(body, &rows))
 		return false;
 	for (size_t i = 0; i < rows.count; i++) {
+		if (!row_is_of(k->asker, &rows.list[i])) {
+			(void)mu_fail(err, MU_EDENIED, "that row is not this process's to write");
+			return true;
+		}
 		vault_mac(k->vault, rows.list[i].bytes, rows.list[i].size_bytes, one);
 		msg_list_add(&macs, one, sizeof(one));
 	}
@@ -162,6 +184,19 @@ checkpoint_sign(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, s
 	return true;
 }
 
+/* A listener is certified under the names that the configuration gives it, and no others. */
+static bool
+name_is_of(const struct keys *k, const char *name)
+{
+	const struct settings *s = k->process->settings;
+	const struct settings_listen *at = k->asker == PROCESS_CLAIM ? &s->claim : &s->token;
+
+	for (size_t i = 0; i < at->name_count; i++)
+		if (strcmp(at->names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static bool
 server_issue(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
 {
@@ -176,6 +211,10 @@ server_issue(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, stru
 		names[i] = mu_secret_text(&m.list[i]);
 		if (strlen(names[i]) != m.list[i].size_bytes)
 			return false;
+		if (!name_is_of(k, names[i])) {
+			(void)mu_fail(err, MU_EDENIED, "the configuration gives this listener no such name");
+			return true;
+		}
 	}
 	if (vault_server_issue(k->vault, names, m.count, mu_now_s(), &key, &chain, err) != MU_OK)
 		return true;
@@ -241,6 +280,7 @@ keys_request(struct process *p, struct process_peer *from, struct ipc_message *m
 
 	if (k == NULL)		/* stopped in this very turn: the keys are gone */
 		return;
+	k->asker = from->kind;
 	if (a == NULL || !a->fn(k, &m->body, &reply, &err)) {
 		ipc_refuse(from->channel, m->op);
 		return;

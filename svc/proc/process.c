@@ -212,6 +212,9 @@ peer_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 	struct slot *slot = ctx;
 
 	(void)ch;
+	if (m->fd >= 0)		/* no request brings one: whoever sends it only wants ours used up */
+		(void)close(m->fd);
+	m->fd = -1;
 	slot->self->row->request(&slot->self->process, slot->peer, m);
 }
 

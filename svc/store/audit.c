@@ -12,7 +12,8 @@ static const struct store_sql record_insert = { STORE_AUDIT, "audit_write",
     " INSERT INTO audit_pending (record_id) VALUES ($1)" };
 static const struct store_sql unnumbered = { STORE_TREE, "audit_unnumbered",
     "SELECT r.record_id, r.body FROM audit_pending p JOIN audit_record r ON r.record_id"
-    " = p.record_id ORDER BY p.record_id LIMIT $1::bigint" };
+    " = p.record_id WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.record_id = p.record_id)"
+    " ORDER BY p.record_id LIMIT $1::bigint" };
 static const struct store_sql leaf_insert = { STORE_TREE, "leaf_write",
     "WITH d AS (DELETE FROM audit_pending WHERE record_id = $2)"
     " INSERT INTO audit_leaf (leaf_index, record_id, leaf_hash) VALUES ($1, $2, $3)" };

@@ -88,6 +88,7 @@ side_answer(void *ctx, struct ipc_message *m, const struct mu_err *err)
 		return;
 	mu_buf_add(&s->heard, m->body.at, (size_t)(m->body.end - m->body.at));
 	s->fd = m->fd;
+	m->fd = -1;
 }
 
 static void

@@ -66,6 +66,8 @@ ask(uint16_t op, const struct mu_buf *body, struct ipc_reader *r)
 	return t.rc;
 }
 
+static char localhost[] = "localhost", *listener_names[] = { localhost };
+
 static int
 start(void **state)
 {
@@ -77,6 +79,7 @@ start(void **state)
 	(void)memset(&t, 0, sizeof(t));
 	rig_start(&t.rig);
 	t.settings.state = t.rig.top;
+	t.settings.token = (struct settings_listen){ .names = listener_names, .name_count = 1 };
 	t.process = (struct process){ .kind = PROCESS_KEYS, .loop = mu_loop_new(), .settings = &t.settings,
 		.listen_fd = -1, .peer_count = 1 };
 	assert_int_equal(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
@@ -183,6 +186,10 @@ a_mac_is_the_vaults(void **state)
 	msg_list_add(&m, "account:b", 9);
 	msg_list_encode(&m, &body);
 	msg_list_clear(&m);
+	assert_int_equal(MU_EDENIED, ask(OP_MAC, &body, &r));	/* token writes no accounts */
+	t.peer->kind = PROCESS_ADMIN;
+	assert_int_equal(MU_EDENIED, ask(OP_MAC, &body, &r));
+	t.peer->kind = PROCESS_CYCLE;
 	assert_int_equal(MU_OK, ask(OP_MAC, &body, &r));
 	assert_true(msg_list_decode(&r, &out));
 	assert_int_equal(2, out.count);
@@ -241,6 +248,11 @@ a_listener_gets_key_chain_and_ca(void **state)
 	assert_non_null(strstr(mu_secret_text(&out.list[1]), "CERTIFICATE"));
 	assert_string_equal(vault_ca_pem(t.rig.vault), mu_secret_text(&out.list[2]));
 	msg_list_clear(&out);
+	mu_buf_reset(&body);
+	msg_list_add(&m, "directory.example.org", 21);
+	msg_list_encode(&m, &body);
+	msg_list_clear(&m);
+	assert_int_equal(MU_EDENIED, ask(OP_SERVER_ISSUE, &body, &r));	/* not a name of this listener */
 }
 
 static void
