@@ -61,6 +61,46 @@ def it_conforms_like_every_adapter(stage):
     conform(settings(stage.ejabberd), stage.ejabberd.admin_password)
 
 
+@sentence
+def it_conforms_by_its_password_where_there_is_no_oauth(stage):
+    stage.ejabberd.restart_without(", /oauth: ejabberd_oauth")
+    try:
+        conform(settings(stage.ejabberd), stage.ejabberd.admin_password)
+    finally:
+        stage.ejabberd.restart_without("")
+
+
+@sentence
+def its_password_serves_where_a_token_is_refused_or_permits_nothing(stage):
+    try:
+        for missing in ("oauth_access: provisioner\n",
+                        ', oauth: {scope: "ejabberd:admin", access: [{allow: {acl: admin}}]}'):
+            stage.ejabberd.restart_without(missing)
+            adapter = Adapter(settings(stage.ejabberd), stage.ejabberd.admin_password)
+            adapter.do("basic", "create")
+            adapter.do("basic", "remove")
+            adapter.close()
+    finally:
+        stage.ejabberd.restart_without("")
+
+
+def tokens(stage):
+    return {row["token"] for row in stage.ejabberd.call("oauth_list_tokens")}
+
+
+@with_adapter
+def one_token_serves_many_calls_and_is_renewed_when_it_is_revoked(stage, adapter):
+    before = tokens(stage)
+    adapter.do("bearer", "create")
+    adapter.do("bearer", "enable")
+    [first] = tokens(stage) - before
+    stage.ejabberd.call("oauth_revoke_token", token=first)
+    assert adapter.do("bearer", "get").startswith("done enabled")
+    [second] = tokens(stage) - before - {first}
+    adapter.do("bearer", "disable")
+    assert tokens(stage) - before - {first} == {second}
+
+
 @with_adapter
 def nobody_logs_in_before_a_credential_is_set_and_the_account_opened(stage, adapter):
     adapter.do("early", "create")

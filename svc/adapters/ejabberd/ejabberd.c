@@ -749,6 +749,7 @@ ejabberd_close(struct adapter *a)
 	if (a == NULL)
 		return;
 	http_client_close(a->api.http);
+	mu_secret_clear(&a->api.token);
 	mu_free(a->api.user);
 	mu_free(a->host);
 	mu_free(a->rooms_host);

@@ -6,6 +6,10 @@
  * of the shared group "muster-disabled" (acl shared_group, c2s access: deny). Its log level has to
  * be warning or higher: at info ejabberd 23.01 logs passwords in clear.
  *
+ * With /oauth: ejabberd_oauth beside it, oauth_access for that account and an oauth clause in
+ * api_permissions, a token takes the place of the password, and a call costs a fraction. Without
+ * them the password is used; no setting of ours says which.
+ *
  * Groups are shared roster groups that their members see; rooms are persistent, members-only MUC
  * rooms, where a moderator is an admin. Both are made when first needed. ban_account is never used:
  * it makes the account when there is none.

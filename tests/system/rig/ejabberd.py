@@ -74,8 +74,8 @@ class Ejabberd:
         certificate, key = authority.issue("ejabberd", ("localhost", HOST, ROOMS_HOST), USER)
         pem = write_file(self.folder / "server.pem", key.read_text() + certificate.read_text(),
                          USER, 0o600)
-        conf = write_file(self.folder / "ejabberd.yml", CONFIG.format(
-            host=HOST, admin=ADMIN, pem=pem, **vars(self)), USER, 0o600)
+        self.config = CONFIG.format(host=HOST, admin=ADMIN, pem=pem, **vars(self))
+        conf = write_file(self.folder / "ejabberd.yml", self.config, USER, 0o600)
         inetrc = write_file(self.folder / "inetrc", '{lookup, ["file", "native"]}.\n'
                             '{host, {127,0,0,1}, ["localhost"]}.\n')
         self.server = Server(
@@ -104,6 +104,14 @@ class Ejabberd:
 
     def kill(self):
         self.server.kill()
+
+    def restart_without(self, text):
+        """Starts anew without this part of the configuration; "" starts with the whole."""
+        config = self.config.replace(text, "")
+        assert config != self.config or text == "", text
+        self.stop()
+        write_file(self.folder / "ejabberd.yml", config, USER, 0o600)
+        self.start()
 
     def answers(self):
         try:

@@ -54,12 +54,70 @@ refusal_row(void **state)
 	assert_null(strchr(err.text, '@'));	/* whose account it is does not reach the log */
 }
 
+static struct token_row {
+	const char *name;
+	const char *body;
+	const char *want_token;		/* NULL: refused */
+	int64_t want_use_s;
+} token_rows[] = {
+	{ "a token as ejabberd answers", "{\"access_token\":\"EKkXn8s4bHawI9CxI51CF3Rmgk2FtRpA\","
+	    "\"token_type\":\"bearer\",\"scope\":\"ejabberd:admin\",\"expires_in\":3600}",
+	    "EKkXn8s4bHawI9CxI51CF3Rmgk2FtRpA", 3540 },
+	{ "the case of token_type says nothing",
+	    "{\"access_token\":\"sesame-1._~+/==\",\"token_type\":\"Bearer\",\"expires_in\":61}",
+	    "sesame-1._~+/==", 1 },
+	{ "a token that is cut off", "{\"access_token\":\"sesame\",\"token_type\":\"bea", NULL, 0 },
+	{ "no JSON", "sesame", NULL, 0 },
+	{ "no answer at all", "", NULL, 0 },
+	{ "a list", "[\"sesame\"]", NULL, 0 },
+	{ "a member twice", "{\"access_token\":\"sesame\",\"access_token\":\"open\","
+	    "\"token_type\":\"bearer\",\"expires_in\":3600}", NULL, 0 },
+	{ "no access_token", "{\"token_type\":\"bearer\",\"expires_in\":3600}", NULL, 0 },
+	{ "an empty access_token",
+	    "{\"access_token\":\"\",\"token_type\":\"bearer\",\"expires_in\":3600}", NULL, 0 },
+	{ "a number for a token",
+	    "{\"access_token\":12345,\"token_type\":\"bearer\",\"expires_in\":3600}", NULL, 0 },
+	{ "a token that would be two header lines",
+	    "{\"access_token\":\"sesame\\r\\nX: y\",\"token_type\":\"bearer\",\"expires_in\":3600}",
+	    NULL, 0 },
+	{ "no token_type", "{\"access_token\":\"sesame\",\"expires_in\":3600}", NULL, 0 },
+	{ "a token of another type",
+	    "{\"access_token\":\"sesame\",\"token_type\":\"mac\",\"expires_in\":3600}", NULL, 0 },
+	{ "no expires_in", "{\"access_token\":\"sesame\",\"token_type\":\"bearer\"}", NULL, 0 },
+	{ "expires_in as a text, as oauth_issue_token has it", "{\"access_token\":\"sesame\","
+	    "\"token_type\":\"bearer\",\"expires_in\":\"3600 seconds\"}", NULL, 0 },
+	{ "a token that ends within the margin",
+	    "{\"access_token\":\"sesame\",\"token_type\":\"bearer\",\"expires_in\":60}", NULL, 0 },
+	{ "a token for longer than anybody means", "{\"access_token\":\"sesame\","
+	    "\"token_type\":\"bearer\",\"expires_in\":9223372036854775807}", NULL, 0 },
+	{ "a refusal", "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid scope\"}", NULL, 0 },
+};
+
+static void
+token_row(void **state)
+{
+	const struct token_row *r = *state;
+	MU_AUTO(mu_secret_clear) struct mu_secret token = MU_SECRET_INIT;
+	struct mu_err err = MU_ERR_INIT;
+	int64_t use_s = 0;
+	enum mu_rc rc = ejabberd_token_read(r->body, strlen(r->body), &token, &use_s, &err);
+
+	assert_int_equal(r->want_token != NULL ? MU_OK : MU_EINPUT, rc);
+	assert_int_equal(rc, err.rc);
+	assert_string_equal(r->want_token != NULL ? r->want_token : "", mu_secret_text(&token));
+	assert_int_equal(r->want_use_s, use_s);
+	assert_null(strstr(err.text, "sesame"));	/* nothing of a token reaches the log */
+}
+
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(rows)];
+	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(token_rows)];
 
 	for (size_t i = 0; i < MU_COUNT(rows); i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, refusal_row, NULL, NULL, &rows[i] };
+	for (size_t i = 0; i < MU_COUNT(token_rows); i++)
+		tests[MU_COUNT(rows) + i] = (struct CMUnitTest){ token_rows[i].name, token_row, NULL,
+		    NULL, &token_rows[i] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
