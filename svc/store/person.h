@@ -107,7 +107,10 @@ MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *sourc
 MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, int64_t *out_count,
     struct mu_err *err);
 
-/* person_ids whose due_at is at or before now_s, oldest first; at most max. */
+/*
+ * person_ids whose due_at is at or before now_s, oldest first; at most max. Who is held by the brake
+ * waits for two people, not for time, and stands in nobody's way.
+ */
 MU_CHECKED enum mu_rc store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids,
     size_t max, size_t *out_count, struct mu_err *err);
 /* The soonest due_at after now_s, 0 for none. */

@@ -239,6 +239,36 @@ slice(void)
 	MUST(directory.events->slice_end(directory.ctx, &err));
 }
 
+static void
+clock_has_run(void *ctx)
+{
+	(void)ctx;
+	mu_loop_stop(loop, 0);
+}
+
+/* The clock looks at once after a start. */
+static void
+clock_run(void)
+{
+	struct mu_timer *after = mu_loop_timer(loop, clock_has_run, NULL);
+
+	cycle_restart();
+	mu_timer_set(after, 2);
+	(void)mu_loop_run(loop);
+	mu_timer_free(after);
+}
+
+/* Time passes: the end dates of people at or before this name are over. */
+static void
+ends_pass(const char *name)
+{
+	char sql[300];
+
+	(void)snprintf(sql, sizeof(sql), "UPDATE person SET attrs = replace(attrs, '20990101', '20200101'),"
+	    " due_at = '2020-01-01' WHERE dn <= 'uid=%s' AND state = 'active'", name);
+	free(rig_sql(sql));
+}
+
 /* Everybody as given, in a full read of both searches; a and b are in the group ops. */
 static void
 full_read(const char *const *names, size_t count)
@@ -543,6 +573,25 @@ two_joiners_of_one_name(void **state)
 	rig_sql_is("1", "SELECT count(*) FROM audit_record WHERE kind = 'account.refused'");
 }
 
+static void
+ends_that_are_held_stand_in_nobodys_way(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		person_as(all[i], all[i], "endDate=20990101000000Z");
+	slice();
+	ends_pass("c");
+	clock_run();
+	rig_sql_is("12", "SELECT count(*) FROM person WHERE state = 'active'");
+	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
+	clock_run();
+	rig_sql_is("1", "SELECT count(*) FROM audit_record WHERE kind = 'brake.tripped'");
+	ends_pass("d");
+	clock_run();
+	rig_sql_is("leaver", ACTIVE("d"));
+	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
+}
+
 int
 main(void)
 {
@@ -562,6 +611,7 @@ main(void)
 		ROW(no_group_is_shown_where_some_were_known),
 		ROW(held_person_is_not_let_go_by_another_change),
 		ROW(two_joiners_of_one_name),
+		ROW(ends_that_are_held_stand_in_nobodys_way),
 	};
 #undef ROW
 
