@@ -539,6 +539,8 @@ on_clock(void *ctx)
 		return;
 	}
 	after_commit(c, &a);
+	if (s.redecide.count >= CLOCK_BATCH && a.written > 0)	/* more are due */
+		mu_timer_set(c->clock_timer, 0);
 }
 
 /* --- Opening ------------------------------------------------------------------------------------------------ */
