@@ -42,14 +42,14 @@ static const struct profile {
 static const char *const calls_always[] = {
 	"brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup",
 	"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2",
-	"exit", "exit_group", "fcntl", "fdatasync", "fstat", "fsync", "ftruncate", "futex",
+	"exit", "exit_group", "fdatasync", "fstat", "fsync", "ftruncate", "futex",
 	"getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "getrlimit",
 	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "madvise", "mremap",
 	"munmap", "nanosleep", "pause", "poll", "ppoll", "pread64", "pselect6", "pwrite64",
 	"read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction",
 	"rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
 	"sched_getaffinity", "sched_yield", "select", "sendmmsg", "sendmsg", "sendto",
-	"set_robust_list", "shutdown", "sigaltstack", "sysinfo", "tgkill", "time",
+	"set_robust_list", "shutdown", "sigaltstack", "sysinfo", "time",
 	"timerfd_create", "timerfd_settime", "uname", "write", "writev",
 };
 
@@ -92,10 +92,9 @@ static const char *const readable[] = {
 /* Reports, stack traces, and LeakSanitizer, which traces us from a process of its own. */
 #define NEEDS_SANITIZED NEED_FILES
 static const char *const calls_sanitized[] = {
-	"arch_prctl", "clone", "clone3", "dup2", "getdents", "getpgrp", "kill", "membarrier",
+	"arch_prctl", "clone", "clone3", "dup2", "fcntl", "getdents", "getpgrp", "kill", "membarrier",
 	"mmap", "mprotect", "pipe", "pipe2", "prctl", "prlimit64", "ptrace", "sched_setaffinity",
-	"setrlimit",
-	"wait4",
+	"setrlimit", "tgkill", "wait4",
 };
 #else
 #define NEEDS_SANITIZED 0u
@@ -197,6 +196,23 @@ files_add(scmp_filter_ctx f, unsigned needs)
 	return fault;
 }
 
+/*
+ * Processes of one user could signal each other: abort(3) may reach ourselves alone, and fcntl(2) does
+ * not choose whom the kernel signals.
+ */
+static int
+signals_add(scmp_filter_ctx f)
+{
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL };
+	int fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+	    equal(0, (scmp_datum_t)getpid()));
+
+	for (size_t i = 0; i < MU_COUNT(commands) && fault == 0; i++)
+		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		    equal(1, (scmp_datum_t)commands[i]));
+	return fault;
+}
+
 static int
 rules_add(scmp_filter_ctx f, unsigned needs)
 {
@@ -212,6 +228,8 @@ rules_add(scmp_filter_ctx f, unsigned needs)
 	for (size_t i = 0; i < MU_COUNT(ioctls) && fault == 0; i++)
 		fault = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 		    equal(1, ioctls[i]));
+	if (fault == 0)
+		fault = signals_add(f);
 	if (fault == 0)
 		fault = files_add(f, needs | NEEDS_SANITIZED);
 	if (fault == 0)

@@ -185,6 +185,24 @@ try_signal_parent(void)
 }
 
 static int
+try_signal_parents_thread(void)
+{
+	return result(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int
+try_signal_itself(void)
+{
+	return result(syscall(SYS_tgkill, getpid(), gettid(), 0));
+}
+
+static int
+try_signal_owner(void)
+{
+	return result(fcntl(0, F_SETOWN, getppid()));
+}
+
+static int
 try_unshare(void)
 {
 	return result(syscall(SYS_unshare, 0));
@@ -229,6 +247,12 @@ static struct row {
 	    "keys", try_executable_memory, ENOSYS, RELEASE },
 	{ "keys signals nobody",
 	    "keys", try_signal_parent, ENOSYS, RELEASE },
+	{ "token signals no neighbour's thread",
+	    "token", try_signal_parents_thread, ENOSYS, RELEASE },
+	{ "token may end itself",
+	    "token", try_signal_itself, DONE, ALWAYS },
+	{ "token has the kernel signal nobody",
+	    "token", try_signal_owner, ENOSYS, RELEASE },
 	{ "token speaks to PostgreSQL",
 	    "token", try_unix, DONE, ALWAYS },
 	{ "token reaches no host",
