@@ -2,35 +2,19 @@
 """The brake: more removals than are plausible are held, not carried out."""
 
 from contextlib import contextmanager
-from dataclasses import replace
 
 from rig import proof
 from rig.directory import organisation
 from rig.process import wait_until
 from rig.proof import sentence
-from rig.stage import ALL_STAFF, jid, people_of, shown_in, wait_all_shown
+from rig.stage import ALL_STAFF, jid, people_of, shown_in
 
 IN_TIME_S = 60
 LIMIT = 5               # policies/brake.yaml: max(5, 2 % of 200) within the hour
 WITNESS = people_of("Sales")[0]
-MARKER = organisation.Person("brake.marker", "Brake", "Marker", "Sales", number=31000)
 CROWD = [p for p in organisation.PEOPLE if p != WITNESS][:120]  # more than half of all
 FIRST_BATCH = people_of("Engineering")[:12]     # plausible, yet more than the limit
 SECOND_BATCH = people_of("Finance")[:15]
-
-
-def prepare(stage):
-    stage.start()
-    stage.witness = stage.meet(WITNESS)
-    stage.count = wait_all_shown(stage.witness)
-
-
-def wait_caught_up(stage, number):
-    """Has one more person join: whatever was decided before shows by then."""
-    person = replace(MARKER, uid=f"marker.{number}", number=31000 + number)
-    stage.directory.add_person(person)
-    wait_until("a joiner shows", lambda: jid(person) in shown_in(stage.witness, ALL_STAFF),
-               IN_TIME_S)
 
 
 @contextmanager
@@ -79,7 +63,7 @@ def P5_10_more_than_half_missing_at_once_is_not_believed(stage):
             uuids = delete(stage, CROWD)
         found = stage.musterd.wait_verdict("narrowed")
         assert found["since"]
-        wait_caught_up(stage, 1)
+        stage.catch_up()
         bring_back(stage, uuids)
         with behind_its_back(stage):
             stage.directory.set(WITNESS, "title", "Account Manager")
@@ -94,7 +78,7 @@ def P5_10_more_than_the_limit_missing_are_held_before_the_first_effect(stage):
             stage.held = delete(stage, FIRST_BATCH)
         stage.musterd.wait_log(r"event=brake\.tripped", log, IN_TIME_S)
         wait_held(stage, len(FIRST_BATCH))
-        wait_caught_up(stage, 2)
+        stage.catch_up()
 
 
 @sentence
@@ -108,7 +92,7 @@ def P5_10_a_flood_of_deletes_stops_at_the_limit(stage):
     log = stage.musterd.log_mark()
     delete(stage, SECOND_BATCH)
     stage.musterd.wait_log(r"event=brake\.tripped", log, IN_TIME_S)
-    wait_caught_up(stage, 3)
+    stage.catch_up()
     left = {jid(p) for p in SECOND_BATCH} & shown_in(stage.witness, ALL_STAFF)
     assert len(left) >= len(SECOND_BATCH) - LIMIT, f"only {len(left)} were kept"
     wait_held(stage, len(left))
@@ -121,9 +105,9 @@ def P5_10_a_restart_releases_nobody(stage):
     stage.musterd.stop()
     stage.musterd.start()
     stage.directory.set(WITNESS, "title", "Bid Writer")
-    wait_caught_up(stage, 4)
+    stage.catch_up()
     assert left <= shown_in(stage.witness, ALL_STAFF), "somebody was removed by the restart"
     assert stage.musterd.source()["held"] == held
 
 
-proof.main(prepare)
+proof.main(lambda stage: stage.settle(WITNESS))

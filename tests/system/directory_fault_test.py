@@ -10,18 +10,15 @@ from rig.directory import PASSWORD_RULE, READ_RULES, organisation
 from rig.musterd import Hold
 from rig.process import wait_until
 from rig.proof import sentence
-from rig.stage import ALL_STAFF, jid, people_of, shown_in, wait_all_shown
+from rig.stage import ALL_STAFF, NEWCOMER, jid, people_of, shown_in
 
 IN_TIME_S = 90          # a reconnect may wait long after repeated failures
 WITNESS, SENTINEL = people_of("Operations")[:2]
-MARKER = organisation.Person("fault.marker", "Fault", "Marker", "Operations")
-numbers = itertools.count(32000)
+counter = itertools.count()
 
 
 def prepare(stage):
-    stage.start()
-    stage.witness = stage.meet(WITNESS)
-    wait_all_shown(stage.witness)
+    stage.settle(WITNESS)
     stage.session = stage.meet(SENTINEL)
     stage.token = stage.granted(SENTINEL)
 
@@ -33,7 +30,7 @@ def nobody_removed(stage):
     before = shown_in(stage.witness, ALL_STAFF)
     token, witness, session = stage.token.mark(), stage.witness.mark(), stage.session.mark()
     yield
-    wait_joiner(stage)
+    stage.catch_up(IN_TIME_S)
     missing = before - shown_in(stage.witness, ALL_STAFF)
     assert not missing, f"{len(missing)} people were removed"
     assert stage.witness.find(witness, event="push", subscription="remove",
@@ -41,14 +38,6 @@ def nobody_removed(stage):
     assert stage.session.find(session, event="closed") is None
     assert stage.token.find(token, event="answer", status=lambda s: s in (403, 404)) is None
     assert stage.token.ask("ping", "answer")["status"] == 200
-
-
-def wait_joiner(stage):
-    number = next(numbers)
-    joiner = replace(MARKER, uid=f"marker.{number}", number=number)
-    stage.directory.add_person(joiner)
-    wait_until(f"{joiner.uid} shows", lambda: jid(joiner) in shown_in(stage.witness, ALL_STAFF),
-               IN_TIME_S)
 
 
 def verdict_recorded(stage, *verdicts):
@@ -64,7 +53,7 @@ def unseen(stage):
     """What happens inside, muster only sees at its next read, which has to list everybody."""
     hold = Hold(stage.musterd, "mu-cycle")
     try:
-        stage.directory.set(WITNESS, "title", f"Dispatcher {next(numbers)}")
+        stage.directory.set(WITNESS, "title", f"Dispatcher {next(counter)}")
         stage.directory.stop()
         yield
         stage.directory.start()
@@ -90,7 +79,7 @@ def P5_10_killed_directory_removes_nobody(stage):
         stage.directory.start()
         # slapd may have forgotten how far it had told us, until it is written to again
         verdict_recorded(stage, "complete", "stale")
-        wait_joiner(stage)
+        stage.catch_up(IN_TIME_S)
         verdict_recorded(stage, "complete")
 
 
@@ -138,7 +127,7 @@ def P5_10_half_of_the_people_hidden_removes_nobody(stage):
         with unseen(stage):
             stage.directory.write_conf([PASSWORD_RULE, hidden, *READ_RULES[1:]])
         verdict_recorded(stage, "narrowed", "complete")
-        wait_joiner(stage)
+        stage.catch_up(IN_TIME_S)
         stage.directory.set_rules(READ_RULES)
         stage.directory.restart()
         verdict_recorded(stage, "complete")
@@ -164,7 +153,7 @@ def P5_10_empty_directory_removes_nobody(stage):
 def P5_10_directory_restored_from_an_old_backup_removes_nobody(stage):
     with nobody_removed(stage):
         backup = stage.directory.dump()
-        wait_joiner(stage)
+        stage.catch_up(IN_TIME_S)
         content = stage.directory.dump()
         stage.directory.stop()
         stage.directory.load(backup)
@@ -179,9 +168,7 @@ def P5_10_directory_restored_from_an_old_backup_removes_nobody(stage):
 @sentence
 def P5_2_who_left_while_nobody_looked_is_removed_and_only_they(stage):
     """muster and slapd's memory of deletes both gone: the read lists who is there."""
-    number = next(numbers)
-    leaver = replace(MARKER, uid=f"marker.{number}", number=number)
-    stage.directory.add_person(leaver)
+    leaver = stage.join("Sales")
     token = stage.granted(leaver, IN_TIME_S)
     with nobody_removed(stage):
         pass
@@ -198,11 +185,9 @@ def P5_2_who_left_while_nobody_looked_is_removed_and_only_they(stage):
 
 @sentence
 def R_MALF_a_bad_entry_is_set_aside_and_its_neighbours_go_on(stage):
-    number = next(numbers)
-    bad = replace(MARKER, uid="no/such name@here", number=number)
     mark = stage.musterd.log_mark()
     with nobody_removed(stage):
-        stage.directory.add_person(bad)
+        stage.directory.add_person(replace(NEWCOMER, uid="no/such name@here"))
     stage.musterd.wait_log(r"event=\S*(quarantine|account)\S*", mark, IN_TIME_S)
 
 

@@ -1,46 +1,32 @@
 #!/usr/bin/python3
 """SIGKILL of any process at any time is survived and repaired."""
 
-import itertools
 import os
 import random
-from dataclasses import replace
 
 from rig import proof
-from rig.directory import organisation
 from rig.process import wait_until
 from rig.proof import sentence
-from rig.stage import ALL_STAFF, groups_shown, jid, people_of, shown_in, wait_all_shown
+from rig.stage import ALL_STAFF, jid, people_of, shown_in
 
 IN_TIME_S = 90
 ROUNDS = 20 if os.environ.get("MUSTER_LONG") else 2
 WITNESS = people_of("People")[0]
 MOVER = people_of("Finance")[0]
-MARKER = organisation.Person("kill.marker", "Kill", "Marker", "People")
 PROCESSES = ("keys", "cycle", "login", "provision", "adapter", "audit", "token", "claim", "admin")
-numbers = itertools.count(34000)
-
-
-def prepare(stage):
-    stage.start()
-    stage.witness = stage.meet(WITNESS)
-    wait_all_shown(stage.witness)
 
 
 def joins_while_killed(stage, name):
     """Kills a process while a joiner and a mover are on their way; all must come true, the process
     must be back, and nobody may have been told that nothing is granted."""
-    number = next(numbers)
-    joiner = replace(MARKER, uid=f"marker.{number}", number=number)
     department = random.choice(["Sales", "Engineering", "Operations"])
     token = stage.granted(WITNESS)
     mark = token.mark()
     stage.directory.set(MOVER, "departmentNumber", "Finance")
-    stage.directory.add_person(joiner)
+    joiner = stage.join("People")
     killed = stage.musterd.kill(name)
     stage.directory.set(MOVER, "departmentNumber", department)
-    wait_until(f"{joiner.uid} shows", lambda: {ALL_STAFF, "people"}
-               == set(groups_shown(stage.witness, joiner)), IN_TIME_S)
+    stage.wait_shown(joiner, ALL_STAFF, "people", timeout_s=IN_TIME_S)
     wait_until(f"{name} is back", lambda: len(
         set(stage.musterd.children(name)) - set(killed)) == len(killed), IN_TIME_S)
     stage.meet(joiner, IN_TIME_S)
@@ -86,11 +72,9 @@ def R_KILL_the_supervisor_killed_leaves_nothing_behind_and_starts_again(stage):
     wait_until("its processes end with it",
                lambda: not any(stage.musterd.alive(pid) for pid in family), IN_TIME_S)
     stage.musterd.start()
-    number = next(numbers)
-    joiner = replace(MARKER, uid=f"marker.{number}", number=number)
-    stage.directory.add_person(joiner)
+    joiner = stage.join("People")
     wait_until("a joiner shows", lambda: before | {jid(joiner)}
                == shown_in(stage.witness, ALL_STAFF), IN_TIME_S)
 
 
-proof.main(prepare)
+proof.main(lambda stage: stage.settle(WITNESS))

@@ -10,12 +10,11 @@ import stat
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 from rig import proof
-from rig.authority import Authority
-from rig.musterd import BUILD, TOP, Musterd, process_name
-from rig.process import Workdir, wait_until
+from rig.bench import Bench
+from rig.musterd import BUILD, TOP, process_name
+from rig.process import wait_until
 from rig.proof import sentence
 
 KINDS = ("keys", "cycle", "login", "provision", "adapter", "audit", "token", "claim", "admin")
@@ -23,27 +22,9 @@ NAMES = {f"mu-{kind}" for kind in KINDS}
 RELEASE = TOP / "build" / "release"
 
 
-class Bench:
-    """musterd with neither directory nor chat server: it runs all the same, and waits for them."""
-
-    def __init__(self):
-        self.workdir = Workdir()
-        self.ca = Authority(self.workdir.make("ca")).certificate
-        # what sanitizers need is open in the test build: separation is proved on the other, if built
-        build = RELEASE if (RELEASE / "bin" / "musterd").exists() else BUILD
-        self.musterd = Musterd(
-            self.workdir, SimpleNamespace(uri="ldap://127.0.0.1:1389", ca=self.ca, muster_password="x"),
-            SimpleNamespace(url="https://127.0.0.1:1443", ca=self.ca, admin_password="x"), build)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.musterd.server.stop()
-        self.workdir.remove()
-
-    def start(self):
-        self.musterd.start()
+def release_bench():
+    """What sanitizers need is open in the test build: separation is proved on the other, if built."""
+    return Bench(RELEASE if (RELEASE / "bin" / "musterd").exists() else BUILD)
 
 
 def ends_with(bench, status, *words):
@@ -216,4 +197,4 @@ def R_KILL_it_starts_again_where_it_stopped(bench):
 
 
 if __name__ == "__main__":
-    proof.main(prepare, Bench)
+    proof.main(prepare, release_bench)

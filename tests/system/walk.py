@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rig.directory import ADMIN_DN, organisation
 from rig.musterd import Hold
-from rig.process import wait_until, write_file
+from rig.process import end_on_signals, wait_until, write_file
 from rig.stage import FIRST_READ_S, Stage, groups_shown, jid, people_of, wait_all_shown
 
 IN_TIME_S = 30
@@ -220,22 +220,13 @@ def stay(walk):
     return 1
 
 
-def end_quietly(number, _frame):
-    """A signal ends the walk the ordinary way, so that everything is stopped; once."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    sys.exit(0 if number == signal.SIGINT else 128 + number)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="tests/quickstart", description=__doc__.splitlines()[0])
     parser.add_argument("--exit", action="store_true", help="end after the walk")
     parser.add_argument("--break", dest="broken", choices=BREAKABLE,
                         help="hold that process still and see the walk fail")
     options = parser.parse_args()
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, end_quietly)
-
+    end_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     with Stage() as stage:
         walk = walk_all(stage, options.broken)
         if walk is None:

@@ -5,11 +5,12 @@ import os
 import pwd
 import random
 import signal
+import shutil
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
-import shutil
 import time
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def free_port():
 
 def reachable_by_all(path):
     return all(p.stat().st_mode & stat.S_IXOTH for p in [path, *path.parents])
+
+
+def end_on_signals(*numbers):
+    """Has these signals end us the ordinary way, so that everything is stopped and removed; later
+    ones do not disturb that. Ctrl-C is a wish, not a failure."""
+    def end(number, _frame):
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(0 if number == signal.SIGINT else 128 + number)
+
+    for each in numbers:
+        signal.signal(each, end)
 
 
 class Workdir:

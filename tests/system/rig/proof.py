@@ -1,9 +1,11 @@
 """Runs a file of proofs: functions named like the sentence they prove, in the order written."""
 
+import signal
 import sys
 import time
 import traceback
 
+from rig.process import end_on_signals
 from rig.stage import Stage
 
 SENTENCES = []
@@ -18,6 +20,7 @@ def sentence(function):
 def main(prepare=None, stage=Stage):
     """Sets the stage, has prepare(stage) start what the file needs (default: everything), proves
     every sentence and exits 1 if one did not hold. Arguments select sentences by name."""
+    end_on_signals(signal.SIGTERM, signal.SIGHUP)
     wanted = [f for f in SENTENCES if not sys.argv[1:] or f.__name__ in sys.argv[1:]]
     failed = []
     with stage() as set_:

@@ -1,5 +1,8 @@
 """The whole set: directory, chat server, musterd, and what a person or a platform does with them."""
 
+import itertools
+from dataclasses import replace
+
 from rig import ejabberd as xmpp
 from rig.authority import Authority
 from rig.directory import Directory, organisation
@@ -10,7 +13,9 @@ from rig.process import Workdir, wait_until
 
 ALL_STAFF = "all-staff"
 VISIT_S = 0.2           # between two visits to the claim page, two looks at a contact list
+IN_TIME_S = 60
 FIRST_READ_S = 180      # 200 people on a busy machine, sanitizers included
+NEWCOMER = organisation.Person("new.comer", "New", "Comer", "Operations")
 
 
 class Stage:
@@ -20,6 +25,8 @@ class Stage:
         self.workdir = Workdir()
         self.secrets = {}
         self.observers = []
+        self.numbers = itertools.count(30000)
+        self.witness = None
         try:
             self.authority = Authority(self.workdir.make("ca"))
             self.directory = Directory(self.workdir, self.authority, entries, sessionlog)
@@ -47,10 +54,38 @@ class Stage:
         self.ejabberd.start()
         self.musterd.start()
 
+    def settle(self, witness):
+        """Starts everything and waits for the end of the first read, as the witness sees it, who
+        stays online."""
+        self.start()
+        self.witness = self.meet(witness)
+        wait_all_shown(self.witness)
+
     def stop(self):
         self.musterd.stop()
         self.ejabberd.stop()
         self.directory.stop()
+
+    # What HR does, and how the witness gets to see it
+
+    def join(self, department, **facts):
+        """Somebody nobody knew appears in the directory: staff and identified, unless facts differ."""
+        number = next(self.numbers)
+        person = replace(NEWCOMER, uid=f"new.comer{number}", department=department, number=number,
+                         **facts)
+        self.directory.add_person(person)
+        return person
+
+    def wait_shown(self, person, *groups, timeout_s=IN_TIME_S):
+        """Waits until the witness sees a person in exactly these groups."""
+        wait_until(f"{person.uid} shows in {sorted(groups)}",
+                   lambda: groups_shown(self.witness, person) == sorted(groups), timeout_s)
+
+    def catch_up(self, timeout_s=IN_TIME_S):
+        """Has one more person join: all that was decided before has its effect when they show."""
+        person = self.join("People")
+        wait_until(f"{person.uid} shows", lambda: ALL_STAFF in groups_shown(self.witness, person),
+                   timeout_s)
 
     # What a person does
 
