@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define GROUPS_A_PAGE	10000
-
 static const struct store_sql group_lock = { STORE_PERSON, "group_lock",
     "SELECT name FROM directory_group WHERE source = $1 AND entry_uuid = $2 FOR UPDATE" };
 static const struct store_sql group_put = { STORE_PERSON, "group_write",
@@ -91,23 +89,5 @@ enum mu_rc
 store_group_each(struct store *s, const char *source, store_entry_fn *each, void *ctx,
     struct mu_err *err)
 {
-	struct mu_uuid after = { .bytes = { 0 } };
-	int got;
-
-	do {
-		MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-		MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-
-		arg_text(&args, source);
-		arg_uuid(&args, &after);
-		arg_int(&args, GROUPS_A_PAGE);
-		if (store_ask(s, &group_entries, &args, &rows, err) != MU_OK)
-			return err->rc;
-		got = PQntuples(rows);
-		for (int i = 0; i < got; i++) {
-			row_uuid(rows, i, 0, &after);
-			each(ctx, &after);
-		}
-	} while (got == GROUPS_A_PAGE);
-	return MU_OK;
+	return store_entries_each(s, &group_entries, source, each, ctx, err);
 }

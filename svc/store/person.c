@@ -355,8 +355,8 @@ store_person_write(struct store *s, const struct store_person *p)
 }
 
 enum mu_rc
-store_person_each_entry(struct store *s, const char *source, store_entry_fn *each, void *ctx,
-    struct mu_err *err)
+store_entries_each(struct store *s, const struct store_sql *page, const char *source, store_entry_fn *each,
+    void *ctx, struct mu_err *err)
 {
 	struct mu_uuid after = { .bytes = { 0 } };
 	int got;
@@ -368,7 +368,7 @@ store_person_each_entry(struct store *s, const char *source, store_entry_fn *eac
 		arg_text(&args, source);
 		arg_uuid(&args, &after);
 		arg_int(&args, ENTRIES_A_PAGE);
-		if (store_ask(s, &entries, &args, &rows, err) != MU_OK)
+		if (store_ask(s, page, &args, &rows, err) != MU_OK)
 			return err->rc;
 		got = PQntuples(rows);
 		for (int i = 0; i < got; i++) {
@@ -377,6 +377,13 @@ store_person_each_entry(struct store *s, const char *source, store_entry_fn *eac
 		}
 	} while (got == ENTRIES_A_PAGE);
 	return MU_OK;
+}
+
+enum mu_rc
+store_person_each_entry(struct store *s, const char *source, store_entry_fn *each, void *ctx,
+    struct mu_err *err)
+{
+	return store_entries_each(s, &entries, source, each, ctx, err);
 }
 
 enum mu_rc
