@@ -355,7 +355,7 @@ store_person_write(struct store *s, const struct store_person *p)
 }
 
 enum mu_rc
-store_entries_each(struct store *s, const struct store_sql *page, const char *source, store_entry_fn *each,
+store_entries_each(struct store *s, const struct store_sql *sql, const char *source, store_entry_fn *each,
     void *ctx, struct mu_err *err)
 {
 	struct mu_uuid after = { .bytes = { 0 } };
@@ -368,7 +368,7 @@ store_entries_each(struct store *s, const struct store_sql *page, const char *so
 		arg_text(&args, source);
 		arg_uuid(&args, &after);
 		arg_int(&args, ENTRIES_A_PAGE);
-		if (store_ask(s, page, &args, &rows, err) != MU_OK)
+		if (store_ask(s, sql, &args, &rows, err) != MU_OK)
 			return err->rc;
 		got = PQntuples(rows);
 		for (int i = 0; i < got; i++) {

@@ -99,8 +99,8 @@ struct account_want;
 MU_CHECKED enum mu_rc row_account(const PGresult *rows, int row, int column,
     struct account_want *out_want, unsigned char *out_mac, struct mu_err *err);
 
-/* Calls back for each entry UUID of a source, in pages: page is asked with source, the last UUID and a limit. */
-enum mu_rc store_entries_each(struct store *s, const struct store_sql *page, const char *source,
+/* Calls back for each entry UUID of a source, in pages: sql is asked with source, the last UUID and a limit. */
+enum mu_rc store_entries_each(struct store *s, const struct store_sql *sql, const char *source,
     void (*each)(void *ctx, const struct mu_uuid *entry_uuid), void *ctx, struct mu_err *err);
 
 /* A malformed row, named by what it is of. */
