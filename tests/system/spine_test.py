@@ -124,6 +124,7 @@ def P5_3_leaver_loses_session_login_groups_and_grants(stage):
     token = stage.granted(LEAVER)
     mark = token.mark()
     session.ask("ping", "pong")
+    stage.leaver_uuid = stage.directory.entry_uuid(LEAVER)
     stage.directory.delete(LEAVER.dn)
     token.wait("the token API refuses the leaver", IN_TIME_S, mark, event="answer", status=403)
     session.wait("the live session ends", IN_TIME_S, event="closed")
@@ -139,6 +140,17 @@ def P1_3_a_newcomer_with_a_leavers_name_inherits_nothing(stage):
     stage.directory.add_person(replace(LEAVER, given_name="Another", department="Sales"))
     stage.catch_up()
     stage.log_in(LEAVER).wait("the leaver's password opens nothing", IN_TIME_S, event="refused")
+
+
+@sentence
+def P5_6_rehired_is_the_same_person_and_has_what_the_new_place_gives(stage):
+    stage.directory.delete(LEAVER.dn)       # the namesake
+    stage.directory.add_person(replace(LEAVER, department="Finance"), stage.leaver_uuid)
+    token = stage.token_watch(LEAVER.uid)
+    answer = token.wait("the token API grants to the rehired", IN_TIME_S, event="answer", status=200)
+    assert "finance" in answer["roles"] and "operations" not in answer["roles"], answer
+    stage.wait_shown(LEAVER, "all-staff")
+    stage.online(LEAVER)
 
 
 @sentence
