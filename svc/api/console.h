@@ -4,6 +4,12 @@
  *	GET /v1/status	200 application/json: processes, store, people, sources, platforms, audit
  *	POST /v1/jobs	{"kind": "plan"}: runs the job in a process of its own and answers when it has
  *			ended: {"job": "plan", "output": TEXT, "status": 0}; one at a time (409)
+ *	POST /v1/bootstrap {"role", "who"}	makes the person an administrator, until two are active:
+ *			200 {"ca_fingerprint": HEX, "person": {"id", "name", "uid"}, "role", "server"?: URL,
+ *			"uri": "otpauth://..."}; 403 when the door is closed; 404, 409 with "candidates"
+ *	POST /v1/bootstrap/confirm {"code", "person": ID}	the first code: 200 {"active": n}; 403
+ *
+ * bootstrap is refused to musterd's own processes, whatever user they run as.
  */
 #ifndef API_CONSOLE_H
 #define API_CONSOLE_H

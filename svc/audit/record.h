@@ -35,9 +35,31 @@ enum audit_kind {
 	AUDIT_CLIENT_REMOVED,		/* client, platform */
 	AUDIT_GRANT_PULLED,		/* client, person, minute */
 	AUDIT_GRANT_REFUSED,		/* client, reason; person if known */
-	AUDIT_JOB_RUN,			/* job, asked by uid */
+	AUDIT_JOB_RUN,			/* job; uid on the console, else actor */
+	AUDIT_AUTH_LOGIN,		/* "auth.login": actor, session, address */
+	AUDIT_AUTH_LOGOUT,		/* actor, session */
+	AUDIT_AUTH_FAILED,		/* "auth.failed": reason; actor if known, failures, address */
+	AUDIT_AUTH_LOCKED,		/* actor: five wrong codes in a row */
+	AUDIT_ADMIN_BOOTSTRAPPED,	/* "admin.bootstrapped": person, role, uid of the console's caller */
+	AUDIT_ADMIN_ENROLLED,		/* person, role, actor */
+	AUDIT_ADMIN_ACTIVATED,		/* person, role: the first code was verified */
+	AUDIT_ADMIN_UNLOCKED,		/* person, actor */
+	AUDIT_ADMIN_REMOVED,		/* person, role, actor */
+	AUDIT_ADMIN_READ,		/* "admin.read": actor, what, query, rows, reason */
+	AUDIT_ACTION_PROPOSED,		/* "action.proposed": actor, action, digest, targets */
+	AUDIT_ACTION_APPROVED,		/* actor, action, digest */
+	AUDIT_ACTION_DENIED,		/* actor, action, digest, reason */
+	AUDIT_ACTION_EXECUTED,		/* actor, action, digest, targets, reason, approvers */
+	AUDIT_ACTION_LAPSED,		/* action, digest */
+	AUDIT_ACTION_REFUSED,		/* actor, action, digest if it has one, reason: what was wrong */
+	AUDIT_GRANT_ADDED,		/* "grant.added": person, role, ends, actor */
+	AUDIT_GRANT_ENDED,		/* person, role, reason: "ended", "ungranted", "no longer requestable", ... */
+	AUDIT_BRAKE_RELEASED,		/* source, people, actor */
+	AUDIT_POLICY_APPLIED,		/* version, digest, actor */
+	AUDIT_ROW_TAMPERED,		/* "row.tampered": table, row; person if known: its MAC is wrong */
+	AUDIT_SYNC_ASKED,		/* source, actor */
 };
-#define AUDIT_KIND_COUNT (AUDIT_JOB_RUN + 1)
+#define AUDIT_KIND_COUNT (AUDIT_SYNC_ASKED + 1)
 const char *audit_kind_name(enum audit_kind kind);
 
 /* One field: text, or a number when text is NULL. Keys are ASCII, lower case with '_'. */

@@ -21,20 +21,13 @@ auth_client_wants_issue(const struct store_client *client, const char *platform,
 	    client->not_after_s <= now_s;
 }
 
-static void
-column_encode(struct mu_buf *b, const void *bytes, size_t bytes_count)
-{
-	mu_buf_format(b, "%zu:", bytes_count);
-	mu_buf_add(b, bytes, bytes_count);
-}
-
 void
 auth_client_encode(const struct store_client *client, struct mu_buf *b)
 {
 	mu_buf_text_add(b, "token_client:");
-	column_encode(b, client->client_id.bytes, sizeof(client->client_id.bytes));
-	column_encode(b, client->name, strlen(client->name));
-	column_encode(b, client->platform, strlen(client->platform));
-	column_encode(b, client->fingerprint, sizeof(client->fingerprint));
+	mu_buf_column_add(b, client->client_id.bytes, sizeof(client->client_id.bytes));
+	mu_buf_column_add(b, client->name, strlen(client->name));
+	mu_buf_column_add(b, client->platform, strlen(client->platform));
+	mu_buf_column_add(b, client->fingerprint, sizeof(client->fingerprint));
 	mu_buf_format(b, "%lld:%lld", (long long)client->not_after_s, (long long)client->version);
 }

@@ -133,6 +133,13 @@ mu_buf_add(struct mu_buf *b, const void *bytes, size_t bytes_count)
 }
 
 void
+mu_buf_column_add(struct mu_buf *b, const void *bytes, size_t bytes_count)
+{
+	mu_buf_format(b, "%zu:", bytes_count);
+	mu_buf_add(b, bytes, bytes_count);
+}
+
+void
 mu_buf_text_add(struct mu_buf *b, const char *text)
 {
 	mu_buf_add(b, text, strlen(text));

@@ -26,6 +26,8 @@ void mu_buf_reset(struct mu_buf *b);		/* empties, keeps the room */
 void mu_buf_wipe(struct mu_buf *b);		/* overwrites, then frees: for what was secret */
 void mu_buf_reserve(struct mu_buf *b, size_t more_bytes);
 void mu_buf_add(struct mu_buf *b, const void *bytes, size_t bytes_count);
+/* The bytes with their count before them, "3:abc": so that columns in a row cannot flow into one another. */
+void mu_buf_column_add(struct mu_buf *b, const void *bytes, size_t bytes_count);
 void mu_buf_text_add(struct mu_buf *b, const char *text);
 void mu_buf_char_add(struct mu_buf *b, char c);
 void mu_buf_format(struct mu_buf *b, const char *fmt, ...) MU_PRINTF(2, 3);

@@ -75,7 +75,7 @@ struct settings {
 	size_t platform_count;
 	struct settings_client *clients;
 	size_t client_count;
-	struct settings_listen token, claim;
+	struct settings_listen token, claim, admin;
 	uint32_t token_processes;
 };
 

@@ -17,6 +17,10 @@ struct cycle;
 typedef enum mu_rc cycle_mac_fn(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES],
     struct mu_err *err);
 
+/* Has keys check each MAC; out_right has count elements. */
+typedef enum mu_rc cycle_mac_check_fn(void *ctx, const struct mu_buf *bytes, const unsigned char (*macs)[MAC_BYTES],
+    size_t count, bool *out_right, struct mu_err *err);
+
 /* What a cycle is given for its whole life; all borrowed. */
 struct cycle_host {
 	struct mu_loop *loop;
@@ -27,6 +31,7 @@ struct cycle_host {
 	const char *holder;		/* names this process in the lease */
 	bool has_clock;			/* the first cycle also runs the clock of everyone */
 	cycle_mac_fn *mac;
+	cycle_mac_check_fn *mac_check;
 	void *mac_ctx;
 };
 
@@ -54,5 +59,50 @@ MU_CHECKED enum mu_rc cycle_policy_in_force(struct store *s, const struct policy
  */
 MU_CHECKED enum mu_rc cycle_plan(struct store *s, const struct cycle_rules *rules, int64_t now_s, struct mu_buf *out,
     struct mu_err *err);
+
+/* --- Deciding people anew because an action changed their facts (again.c) ------------------------------ */
+
+/* What an action's decision changed for one person. */
+struct cycle_effect {
+	struct mu_uuid person_id;
+	char *uid, *display_name;
+	enum person_state from, to;
+	struct strings gained, lost;		/* roles, granted ones included */
+	struct strings accounts;		/* "xmpp: enabled -> disabled", "xmpp: room ops moderator" lost or gained */
+	char *refused;				/* an account that could not be wanted, and why; NULL: none */
+};
+struct cycle_effects {
+	struct cycle_effect *list;
+	size_t count;
+};
+void cycle_effects_clear(struct cycle_effects *e);
+
+struct cycle_again_host {
+	struct store *store;		/* STORE_PERSON | STORE_SOURCE | STORE_AUDIT | STORE_GRANT */
+	const struct cycle_rules *rules;
+	cycle_mac_fn *mac;
+	cycle_mac_check_fn *mac_check;
+	void *mac_ctx;
+};
+
+/*
+ * Locks these people, decides on their rows as they stand in the open transaction, and writes what differs
+ * with its audit records. No brake: an action has passed its gates. Revocations are urgent. Grants and
+ * identifications whose MAC is wrong count for nothing and are recorded (AUDIT_ROW_TAMPERED). Everyone of
+ * the list has an effect, also who does not change. A preview is this and a rollback.
+ */
+MU_CHECKED enum mu_rc cycle_again(const struct cycle_again_host *host, const struct mu_uuid *person_ids,
+    size_t count, int64_t now_ms, struct cycle_effects *out_effects, struct mu_err *err);
+
+/* --- Writing a policy (inforce.c): apply --------------------------------------------------------------- */
+
+/*
+ * Makes these files the version after base, in the open transaction: parsed, MACed, written, audited.
+ * MU_EINPUT     the files have faults, all of them in faults
+ * MU_ECONFLICT  the version in force is not base any more: plan again
+ */
+MU_CHECKED enum mu_rc cycle_policy_apply(struct store *s, const struct policy_file *files, size_t file_count,
+    int64_t base, const char *applied_by, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known,
+    const void *attr_ctx, struct config_faults *faults, int64_t *out_version, struct mu_err *err);
 
 #endif

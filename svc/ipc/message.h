@@ -39,6 +39,10 @@ enum ipc_op {
 	OP_CHECKPOINT_SIGN,	/* audit; text: checkpoint body -> text: the signed note */
 	OP_SERVER_ISSUE,	/* token, claim; msg_list of names -> msg_list: key PEM, chain PEM, CA PEM */
 	OP_CLIENT_ISSUE,	/* admin; struct msg_named (name, CSR PEM) -> struct msg_issued */
+	OP_MAC_CHECK,		/* cycle, admin; msg_list: bytes, MAC, bytes, MAC, ... -> bytes: 1 right, 0 wrong, each */
+	OP_SEED_NEW,		/* admin; struct msg_code (ids alone) -> msg_list: sealed seed, its base32 text */
+	OP_CODE_CHECK,		/* admin; struct msg_code -> i64: the step of the code, above last_step */
+	OP_ADMIN_ISSUE,		/* admin; struct msg_named (session's UUID, CSR PEM) -> struct msg_issued: 8 h */
 	/* to login */
 	OP_LOGIN = 64,		/* claim, admin; struct msg_login -> u8: 1 yes, 0 no; error: cannot say */
 	/* to adapter */
@@ -48,6 +52,9 @@ enum ipc_op {
 	/* work to admin */
 	OP_JOB_OUTPUT = 96,	/* notice, text */
 	OP_JOB_END,		/* notice, u8 exit status */
+	/* admin to work */
+	OP_JOB_FILE,		/* notice, struct msg_named: a file that the job is about */
+	OP_JOB_GO,		/* notice: all files have been sent */
 };
 
 struct msg_config { char *file_name, *instance; uint32_t index; };	/* instance: source or platform name */
@@ -95,6 +102,19 @@ struct msg_seal { struct mu_uuid account_id, credential_id; struct mu_secret sea
 void msg_seal_encode(const struct msg_seal *m, struct mu_buf *b);
 bool msg_seal_decode(struct ipc_reader *r, struct msg_seal *out);
 void msg_seal_clear(struct msg_seal *m);
+
+/*
+ * One code of one administrator. keys evaluates at most five failures of a seed in ten minutes: then
+ * it answers MU_ERETRY with retry_after_ms. MU_EINPUT: not six digits. MU_EDENIED: wrong or used.
+ */
+struct msg_code {
+	struct mu_uuid seed_id, person_id;
+	struct mu_secret sealed, code;	/* the sealed seed */
+	int64_t last_step;		/* of the last code accepted: only a later one will do */
+};
+void msg_code_encode(const struct msg_code *m, struct mu_buf *b);
+bool msg_code_decode(struct ipc_reader *r, struct msg_code *out);
+void msg_code_clear(struct msg_code *m);
 
 struct msg_issued { char *certificate; unsigned char fingerprint[32]; int64_t not_after_s; };
 void msg_issued_encode(const struct msg_issued *m, struct mu_buf *b);

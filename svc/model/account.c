@@ -14,13 +14,6 @@ account_want_clear(struct account_want *w)
 	*w = (struct account_want){ .version = 0 };
 }
 
-static void
-column_encode(struct mu_buf *b, const void *bytes, size_t bytes_count)
-{
-	mu_buf_format(b, "%zu:", bytes_count);
-	mu_buf_add(b, bytes, bytes_count);
-}
-
 void
 account_want_encode(const struct account_want *w, struct mu_buf *b)
 {
@@ -30,13 +23,13 @@ account_want_encode(const struct account_want *w, struct mu_buf *b)
 	strings_format(&w->roles, &roles);
 	entitlements_format(&w->entitlements, &rights);
 	mu_buf_text_add(b, "account:");
-	column_encode(b, w->account_id.bytes, sizeof(w->account_id.bytes));
-	column_encode(b, w->person_id.bytes, sizeof(w->person_id.bytes));
-	column_encode(b, w->platform, strlen(w->platform));
-	column_encode(b, w->name, strlen(w->name));
-	column_encode(b, w->subject, sizeof(w->subject));
-	column_encode(b, state, strlen(state));
-	column_encode(b, roles.data, roles.size_bytes);
-	column_encode(b, rights.data, rights.size_bytes);
+	mu_buf_column_add(b, w->account_id.bytes, sizeof(w->account_id.bytes));
+	mu_buf_column_add(b, w->person_id.bytes, sizeof(w->person_id.bytes));
+	mu_buf_column_add(b, w->platform, strlen(w->platform));
+	mu_buf_column_add(b, w->name, strlen(w->name));
+	mu_buf_column_add(b, w->subject, sizeof(w->subject));
+	mu_buf_column_add(b, state, strlen(state));
+	mu_buf_column_add(b, roles.data, roles.size_bytes);
+	mu_buf_column_add(b, rights.data, rights.size_bytes);
 	mu_buf_format(b, "%lld", (long long)w->version);
 }

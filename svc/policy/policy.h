@@ -9,6 +9,8 @@
 #define POLICY_POLICY_H
 
 #include "base/err.h"
+#include "base/buf.h"
+#include "model/action.h"
 #include "model/entitlement.h"
 #include "model/names.h"
 #include "model/person.h"
@@ -54,6 +56,8 @@ struct policy_subject {
 	enum person_state state;
 	bool blocked;			/* an emergency revocation stands */
 	const char *identified;		/* a level recorded by an action, "" for none */
+	/* Roles of requested grants that run now and whose MACs are right; NULL: none. */
+	const struct strings *granted;
 };
 
 struct policy_account {
@@ -66,6 +70,11 @@ struct policy_account {
 struct policy_decision {
 	struct strings roles;		/* birthrights held now */
 	struct strings waiting;		/* birthrights that wait for a better identification */
+	/*
+	 * Granted roles that work now. One does not while the person no longer matches "requestable", is
+	 * not identified well enough, or holds a role that conflicts (either names the other).
+	 */
+	struct strings granted;
 	const char *identified;		/* level reached, "" for none; borrowed from the policy */
 	char *evidence;			/* reference for it, "" when an action vouches */
 	struct policy_account *accounts;	/* those that roles give, in order of platform */
@@ -74,6 +83,60 @@ struct policy_decision {
 
 void policy_decide(const struct policy *p, const struct policy_subject *subject, struct policy_decision *out_decision);
 void policy_decision_clear(struct policy_decision *d);
+
+/*
+ * Why the person has what they have, a line for each right; with role, why or why not that role. Lines
+ * read "xmpp room ops moderator: role ops-moderator, granted", "role sales: no, (department=Sales) does
+ * not hold", and say what is missing. MU_EABSENT: the policy has no such role.
+ */
+MU_CHECKED enum mu_rc policy_explain(const struct policy *p, const struct policy_subject *subject, const char *role,
+    struct mu_buf *out_lines, struct mu_err *err);
+
+/* --- Requested grants --------------------------------------------------------------------------- */
+
+struct policy_request {
+	int64_t longest_s;		/* the grant may last */
+	int64_t approvals;		/* that the role asks for, beside the gate's */
+};
+/*
+ * May the person be granted the role, as far as they themselves go? birthrights held are reckoned anew.
+ * MU_EABSENT  no such role
+ * MU_EDENIED  not requestable, not for them, conflicts with what they hold, or is theirs by birthright
+ */
+MU_CHECKED enum mu_rc policy_request_check(const struct policy *p, const struct policy_subject *subject,
+    const char *role, struct policy_request *out_request, struct mu_err *err);
+
+/* Is it a level of identification.yaml that an action may record? All are. */
+bool policy_level_exists(const struct policy *p, const char *level);
+
+/* --- Gates and administrators -------------------------------------------------------------------- */
+
+struct policy_needs {
+	bool code;
+	int64_t approvals;		/* of others than the one who asks */
+};
+/* All rows that match apply, the strictest need wins, never below action_floor. An action that no row
+ * names (a "*" row names none) needs a code and two approvals. */
+struct policy_needs policy_gate(const struct policy *p, enum action_kind kind, int64_t target_count);
+
+/* Roles of administrators.yaml: default deny. */
+bool policy_admin_exists(const struct policy *p, const char *admin_role);
+bool policy_admin_may(const struct policy *p, const char *admin_role, const char *permission);
+/* Are these facts within the role's scope? A role without "scope" reaches everyone. */
+bool policy_admin_reaches(const struct policy *p, const char *admin_role, const struct facts *facts);
+/* Appends the names of the roles, separated by ", ", for errors. */
+void policy_admin_names(const struct policy *p, struct mu_buf *b);
+
+/* --- Cases: facts in, expected grants and refusals out (cases.c) ---------------------------------- */
+
+/*
+ * Runs the cases of one file of cases/ against the policy. Faults of the file itself go to faults; a line
+ * for each case goes to out: "ok NAME" or "not ok NAME: expected ..., have ...".
+ * MU_EINPUT  the file has faults
+ */
+struct policy_cases_result { size_t passed, failed; };
+MU_CHECKED enum mu_rc policy_cases_run(const struct policy *p, const struct policy_file *cases, int64_t now_s,
+    struct config_faults *faults, struct mu_buf *out, struct policy_cases_result *out_result, struct mu_err *err);
 
 /* --- Brake ------------------------------------------------------------------------------------------ */
 

@@ -456,7 +456,8 @@ control_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 	case OP_MINT: case OP_JWKS: case OP_MAC: case OP_SEAL_NEW: case OP_UNSEAL:
 	case OP_RECEIPT_SIGN: case OP_CHECKPOINT_SIGN:
 	case OP_SERVER_ISSUE: case OP_CLIENT_ISSUE: case OP_LOGIN: case OP_STEP: case OP_LIST:
-	case OP_ABOUT: case OP_JOB_OUTPUT: case OP_JOB_END:
+	case OP_ABOUT: case OP_JOB_OUTPUT: case OP_JOB_END: case OP_JOB_FILE: case OP_JOB_GO:
+	case OP_MAC_CHECK: case OP_SEED_NEW: case OP_CODE_CHECK: case OP_ADMIN_ISSUE:
 		good = false;
 		break;
 	}

@@ -53,6 +53,7 @@ struct process {
 	struct process_peer peers[PROCESS_PEERS_MAX];
 	size_t peer_count;
 	int listen_fd;			/* -1 when it listens nowhere; whoever takes it leaves -1 */
+	int admin_fd;			/* the same: admin's TLS listener, beside the console's listen_fd */
 	void *own;			/* the process's own state, set by its open() */
 };
 

@@ -9,12 +9,15 @@
 #include "model/account.h"
 #include "store/store.h"
 
+#include <stdbool.h>
+
 #define FINGERPRINT_BYTES 32	/* SHA-256 of the certificate's DER */
 
 struct store_client {
 	struct mu_uuid client_id;
 	char *name;			/* unique */
 	char *platform;
+	bool configured;		/* by the configuration file; else by a client.add action */
 	unsigned char fingerprint[FINGERPRINT_BYTES];
 	unsigned char csr_digest[32];	/* SHA-256 of the CSR, zeros for a pinned certificate */
 	char *certificate;		/* PEM, public */

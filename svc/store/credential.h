@@ -31,6 +31,14 @@ void store_credential_set(struct store *s, const struct mu_uuid *credential_id,
 /* Drops what nobody collected in time; those accounts become unsettled, so that it is made anew. */
 void store_credential_expire(struct store *s, int64_t now_s);
 
+/* --- Admin ---------------------------------------------------------------------------- */
+
+/*
+ * Whatever the account's credential was, a new one is made: the account becomes unsettled. The old
+ * password ends when the platform has taken the new one.
+ */
+void store_credential_renew(struct store *s, const struct mu_uuid *account_id, int64_t now_s);
+
 /* --- Claim ---------------------------------------------------------------------------- */
 
 struct store_claim_account {

@@ -11,6 +11,7 @@
 
 #include "model/account.h"
 #include "model/attrs.h"
+#include "model/grant.h"
 #include "model/names.h"
 #include "store/store.h"
 
@@ -33,7 +34,9 @@ struct store_person {
 	int64_t state_since_s;
 	int64_t starts_at_s, ends_at_s;	/* 0: none */
 	int64_t due_at_s;		/* when the clock has to look again, 0: never */
-	bool blocked;			/* emergency revocation stands */
+	bool blocked;			/* emergency revocation stands: only a reinstate action lifts it */
+	bool suspended;			/* by a suspend action, on top of what the directory says */
+	int64_t resume_at_s;		/* planned return from that, 0: none */
 	struct attrs attrs;
 	/* of dn and attrs as the directory gave them */
 	unsigned char content_hash[CONTENT_HASH_BYTES];
@@ -41,6 +44,10 @@ struct store_person {
 	char *identified, *evidence;	/* level and reference, "" if not identified */
 	/* names of their groups now: read with the person, not written */
 	struct strings groups;
+	/* What actions gave them: read with the person, written by store/grant.h; MACs as read, unchecked. */
+	struct grant *grants;
+	size_t grant_count;
+	struct identification vouched;	/* level "": none */
 	struct store_account *accounts;
 	size_t account_count;
 };
@@ -78,8 +85,8 @@ MU_CHECKED enum mu_rc store_person_groups(struct store *s, const char *source,
     const char *const *dns, size_t count, struct strings *out, struct mu_err *err);
 
 /*
- * Writes all columns but groups and accounts; inserts when version is 0, else expects that
- * version.
+ * Writes all columns but groups, accounts, grants and identification; inserts when version is 0,
+ * else expects that version.
  */
 void store_person_write(struct store *s, const struct store_person *p);
 

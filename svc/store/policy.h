@@ -26,4 +26,8 @@ MU_CHECKED enum mu_rc store_policy_current(struct store *s, struct store_policy 
     struct mu_err *err);
 void store_policy_write(struct store *s, const struct store_policy *p);
 
+#define STORE_CHANNEL_POLICY "muster_policy"	/* hint: a newer version is in force */
+/* The newest version's number, 0 while there is none: cheap, for whoever keeps a parsed one. */
+MU_CHECKED enum mu_rc store_policy_version(struct store *s, int64_t *out_version, struct mu_err *err);
+
 #endif

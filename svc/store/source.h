@@ -48,6 +48,31 @@ void store_brake_hold_drop(struct store *s, const char *source, const struct mu_
 MU_CHECKED enum mu_rc store_brake_hold_count(struct store *s, const char *source,
     int64_t *out_count, struct mu_err *err);
 
+struct store_hold {
+	struct mu_uuid person_id;
+	char *source, *reason, *uid, *display_name;
+	int64_t since_s;
+	bool released;			/* two people let it pass: the next read may remove them */
+};
+struct store_holds {
+	struct store_hold *list;
+	size_t count;
+};
+void store_holds_clear(struct store_holds *h);
+/* Everyone held, released ones too; source NULL: of all sources. In order of source, name. */
+MU_CHECKED enum mu_rc store_brake_hold_list(struct store *s, const char *source,
+    struct store_holds *out_holds, struct mu_err *err);
+/* These alone pass the brake from now on, whatever the directory says of them when it is read next. */
+void store_brake_release(struct store *s, const char *source, const struct mu_uuid *person_ids,
+    size_t count);
+
+/* --- A read that was asked for: sync run, and after a release ------------------------------ */
+#define STORE_CHANNEL_SYNC "muster_sync"	/* hint: a read was asked for */
+void store_sync_ask(struct store *s, const char *source, int64_t now_ms);
+/* When a full read was last asked for, 0: never. */
+MU_CHECKED enum mu_rc store_sync_asked(struct store *s, const char *source, int64_t *out_at_ms,
+    struct mu_err *err);
+
 /* --- Leases: work that must have one owner -------------------------------------------- */
 /*
  * Takes or renews the lease for holder until now + seconds (the database's clock); out_fence grows

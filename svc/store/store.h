@@ -25,7 +25,8 @@ enum store_part {
 	STORE_PERSON = 1 << 0, STORE_ACCOUNT = 1 << 1, STORE_SOURCE = 1 << 2, STORE_POLICY = 1 << 3,
 	STORE_AUDIT = 1 << 4, STORE_QUEUE = 1 << 5, STORE_CLIENT = 1 << 6,
 	    STORE_CREDENTIAL = 1 << 7,
-	STORE_STATUS = 1 << 8, STORE_TREE = 1 << 9,
+	STORE_STATUS = 1 << 8, STORE_TREE = 1 << 9, STORE_ADMIN = 1 << 10, STORE_ACTION = 1 << 11,
+	STORE_GRANT = 1 << 12, STORE_LOOK = 1 << 13,
 };
 
 /* Connects (waits at most 10 s) and prepares; parts: enum store_part or-ed. */
