@@ -423,6 +423,44 @@ msg_seal_clear(struct msg_seal *m)
 }
 
 void
+msg_code_encode(const struct msg_code *m, struct mu_buf *b)
+{
+	mu_buf_reserve(b, 64 + m->sealed.size_bytes + m->code.size_bytes);
+	uuid_put(b, &m->seed_id);
+	uuid_put(b, &m->person_id);
+	secret_put(b, &m->sealed);
+	secret_put(b, &m->code);
+	ipc_put_i64(b, m->last_step);
+}
+
+bool
+msg_code_decode(struct ipc_reader *r, struct msg_code *out)
+{
+	struct msg_code m = { .sealed = MU_SECRET_INIT, .code = MU_SECRET_INIT };
+
+	uuid_get(r, &m.seed_id);
+	uuid_get(r, &m.person_id);
+	secret_get(r, &m.sealed);
+	secret_get(r, &m.code);
+	m.last_step = ipc_get_i64(r);
+	if (m.last_step < 0)
+		r->bad = true;
+	if (!ipc_get_end(r)) {
+		msg_code_clear(&m);
+		return false;
+	}
+	*out = m;
+	return true;
+}
+
+void
+msg_code_clear(struct msg_code *m)
+{
+	mu_secret_clear(&m->sealed);
+	mu_secret_clear(&m->code);
+}
+
+void
 msg_issued_encode(const struct msg_issued *m, struct mu_buf *b)
 {
 	ipc_put_text(b, m->certificate);

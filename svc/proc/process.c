@@ -34,14 +34,16 @@ static const struct {
 } channels[] = {
 	{ PROCESS_TOKEN,	PROCESS_KEYS,	{ OP_MINT, OP_JWKS, OP_SERVER_ISSUE } },
 	{ PROCESS_CLAIM,	PROCESS_KEYS,	{ OP_UNSEAL, OP_SERVER_ISSUE } },
-	{ PROCESS_CYCLE,	PROCESS_KEYS,	{ OP_MAC } },
-	{ PROCESS_ADMIN,	PROCESS_KEYS,	{ OP_MAC, OP_CLIENT_ISSUE } },
+	{ PROCESS_CYCLE,	PROCESS_KEYS,	{ OP_MAC, OP_MAC_CHECK } },
+	{ PROCESS_ADMIN,	PROCESS_KEYS,	{ OP_MAC, OP_MAC_CHECK, OP_SEED_NEW, OP_CODE_CHECK,
+	    OP_ADMIN_ISSUE, OP_CLIENT_ISSUE, OP_SERVER_ISSUE } },
 	{ PROCESS_PROVISION,	PROCESS_KEYS,	{ OP_SEAL_NEW, OP_UNSEAL, OP_RECEIPT_SIGN } },
 	{ PROCESS_AUDIT,	PROCESS_KEYS,	{ OP_CHECKPOINT_SIGN } },
 	{ PROCESS_CLAIM,	PROCESS_LOGIN,	{ OP_LOGIN } },
 	{ PROCESS_ADMIN,	PROCESS_LOGIN,	{ OP_LOGIN } },
 	{ PROCESS_PROVISION,	PROCESS_ADAPTER, { OP_STEP, OP_LIST, OP_ABOUT } },
 	{ PROCESS_WORK,		PROCESS_ADMIN,	{ OP_JOB_OUTPUT, OP_JOB_END } },
+	{ PROCESS_ADMIN,	PROCESS_WORK,	{ OP_JOB_FILE, OP_JOB_GO } },
 };
 
 struct self;
@@ -211,11 +213,13 @@ peer_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 {
 	struct slot *slot = ctx;
 
-	(void)ch;
 	if (m->fd >= 0)		/* no request brings one: whoever sends it only wants ours used up */
 		(void)close(m->fd);
 	m->fd = -1;
-	slot->self->row->request(&slot->self->process, slot->peer, m);
+	if (slot->self->row->request == NULL)
+		ipc_refuse(ch, m->op);
+	else
+		slot->self->row->request(&slot->self->process, slot->peer, m);
 }
 
 static void

@@ -44,6 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	TRY(11, struct receipt, receipt)
 	TRY(12, struct msg_page, msg_page)
 	TRY(13, struct msg_about, msg_about)
+	TRY(14, struct msg_code, msg_code)
 	default:
 		return 0;
 	}

@@ -33,6 +33,7 @@ AGAIN(struct msg_list, msg_list)
 AGAIN(struct msg_mint, msg_mint)
 AGAIN(struct msg_minted, msg_minted)
 AGAIN(struct msg_seal, msg_seal)
+AGAIN(struct msg_code, msg_code)
 AGAIN(struct msg_issued, msg_issued)
 AGAIN(struct msg_login, msg_login)
 AGAIN(struct msg_page, msg_page)
@@ -137,6 +138,19 @@ seal_make(struct mu_buf *b)
 }
 
 static void
+code_make(struct mu_buf *b)
+{
+	struct msg_code m = { .last_step = INT64_MAX };
+
+	mu_uuid_new(&m.seed_id);
+	mu_uuid_new(&m.person_id);
+	mu_secret_set(&m.sealed, PASSWORD, strlen(PASSWORD));
+	mu_secret_set(&m.code, "287082", 6);
+	msg_code_encode(&m, b);
+	msg_code_clear(&m);
+}
+
+static void
 issued_make(struct mu_buf *b)
 {
 	struct msg_issued m = { .certificate = "-----BEGIN CERTIFICATE-----\n", .not_after_s = -1 };
@@ -220,6 +234,7 @@ static struct kind {
 	{ "mint", mint_make, msg_mint_again },
 	{ "minted", minted_make, msg_minted_again },
 	{ "seal", seal_make, msg_seal_again },
+	{ "code", code_make, msg_code_again },
 	{ "issued", issued_make, msg_issued_again },
 	{ "login", login_make, msg_login_again },
 	{ "step", step_make, step_again },
@@ -307,6 +322,9 @@ static struct crooked {
 	{ "a result that is none", msg_minted_again, WIRE("\1\0\0\0" "\x63" "\0\0\0\0") },
 	{ "a flag that is neither", msg_status_again,
 	    WIRE("\1\0\0\0" "\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0" "\2") },
+	{ "a step before all time", msg_code_again,
+	    WIRE("\x10\0\0\0" "0123456789abcdef" "\x10\0\0\0" "0123456789abcdef" "\0\0\0\0" "\0\0\0\0"
+		"\xff\xff\xff\xff\xff\xff\xff\xff") },
 	{ "a fingerprint of another length", msg_issued_again,
 	    WIRE("\0\0\0\0" "\1\0\0\0x" "\0\0\0\0\0\0\0\0") },
 };
