@@ -520,21 +520,41 @@ token_read(struct reading *r, const struct config_node *map)
 }
 
 static void
+elsewhere_check(struct reading *r, const struct config_node *map, const struct settings_listen *l,
+    const struct settings_listen *other, const char *other_name)
+{
+	if (l->host != NULL && mu_text_equal(l->host, other->host) && l->port == other->port)
+		config_fault(r->f, config_map_find(map, "listen"), "listen: %s:%u is taken by %s: "
+		    "use another port", l->host, l->port, other_name);
+}
+
+static void
 claim_read(struct reading *r, const struct config_node *map)
 {
 	static const struct config_field fields[] = {
 		{ "listen", true }, { "names", false }, { NULL, false },
 	};
-	const struct settings_listen *token = &r->s->token, *claim = &r->s->claim;
 
 	if (map == NULL)
 		return;
 	(void)config_map_keys(r->f, map, fields);
 	listen_read(r, map, &r->s->claim);
-	if (claim->host != NULL && mu_text_equal(claim->host, token->host) && claim->port == token->port)
-		config_fault(r->f, config_map_find(map, "listen"), "listen: %s:%u is taken by "
-		    "token: use another port",
-		    claim->host, claim->port);
+	elsewhere_check(r, map, &r->s->claim, &r->s->token, "token");
+}
+
+static void
+admin_read(struct reading *r, const struct config_node *map)
+{
+	static const struct config_field fields[] = {
+		{ "listen", true }, { "names", false }, { NULL, false },
+	};
+
+	if (map == NULL)
+		return;
+	(void)config_map_keys(r->f, map, fields);
+	listen_read(r, map, &r->s->admin);
+	elsewhere_check(r, map, &r->s->admin, &r->s->token, "token");
+	elsewhere_check(r, map, &r->s->admin, &r->s->claim, "claim");
 }
 
 /* --- The whole -------------------------------------------------------------------------------- */
@@ -600,7 +620,7 @@ root_read(struct reading *r, const struct config_node *root)
 	static const struct config_field fields[] = {
 		{ "state", true }, { "run", false }, { "policies", true }, { "store", false },
 		{ "users", false }, { "sources", false }, { "platforms", false }, { "clients", false },
-		{ "token", false }, { "claim", false }, { NULL, false },
+		{ "token", false }, { "claim", false }, { "admin", false }, { NULL, false },
 	};
 
 	(void)config_map_keys(r->f, root, fields);
@@ -612,6 +632,7 @@ root_read(struct reading *r, const struct config_node *root)
 	clients_read(r, root);
 	token_read(r, config_map_find(root, "token"));
 	claim_read(r, config_map_find(root, "claim"));
+	admin_read(r, config_map_find(root, "admin"));
 }
 
 bool
@@ -688,6 +709,7 @@ settings_free(struct settings *s)
 	}
 	listen_clear(&s->token);
 	listen_clear(&s->claim);
+	listen_clear(&s->admin);
 	mu_free(s->sources);
 	mu_free(s->platforms);
 	mu_free(s->clients);

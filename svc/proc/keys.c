@@ -189,7 +189,8 @@ static bool
 name_is_of(const struct keys *k, const char *name)
 {
 	const struct settings *s = k->process->settings;
-	const struct settings_listen *at = k->asker == PROCESS_CLAIM ? &s->claim : &s->token;
+	const struct settings_listen *at = k->asker == PROCESS_CLAIM ? &s->claim :
+	    k->asker == PROCESS_ADMIN ? &s->admin : &s->token;
 
 	for (size_t i = 0; i < at->name_count; i++)
 		if (strcmp(at->names[i], name) == 0)

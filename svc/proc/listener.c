@@ -22,7 +22,7 @@ listener_prepare(struct process *p, const struct settings_listen *at, struct lis
 	MU_AUTO(msg_list_clear) struct msg_list names = { NULL, 0 }, issued = { NULL, 0 };
 	struct ipc_reader reader;
 
-	if (p->listen_fd < 0)
+	if ((p->kind == PROCESS_ADMIN ? p->admin_fd : p->listen_fd) < 0)
 		return mu_fail(err, MU_ECONFIG, "no listening socket was handed over");
 	for (size_t i = 0; i < at->name_count; i++)
 		msg_list_add(&names, at->names[i], strlen(at->names[i]));

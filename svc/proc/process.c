@@ -417,12 +417,17 @@ store_take(struct self *self, struct ipc_message *m)
 	return true;
 }
 
+/* admin listens twice: "admin" is for the network, "console" its listen_fd as everybody's. */
 static bool
 listen_take(struct self *self, struct ipc_message *m)
 {
-	if (m->fd < 0 || self->process.listen_fd >= 0)
+	MU_AUTO(mu_freep) char *name = ipc_get_text(&m->body);
+	struct process *p = &self->process;
+	int *fd = p->kind == PROCESS_ADMIN && strcmp(name, "admin") == 0 ? &p->admin_fd : &p->listen_fd;
+
+	if (!ipc_get_end(&m->body) || m->fd < 0 || *fd >= 0)
 		return false;
-	self->process.listen_fd = m->fd;
+	*fd = m->fd;
 	m->fd = -1;
 	return true;
 }
@@ -630,6 +635,7 @@ process_main(enum process_kind kind)
 	p->kind = kind;
 	p->loop = mu_loop_new();
 	p->listen_fd = -1;
+	p->admin_fd = -1;
 	p->instance = mu_strdup("");
 	p->conninfo = mu_strdup("");
 	self->greet = mu_loop_timer(p->loop, peers_greet, self);

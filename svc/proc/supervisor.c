@@ -52,7 +52,7 @@ struct child {
 	struct mu_timer *again;
 	int64_t started_ms, started_s, delay_ms;
 	uint32_t restarts;
-	int listen_fd, exit_status;
+	int listen_fd, admin_fd, exit_status;	/* admin_fd: its TLS listener, beside the console */
 	bool ready, over;		/* over: a job that has ended, to be swept */
 };
 
@@ -206,6 +206,18 @@ secrets_send(struct child *c, struct mu_err *err)
 	return MU_OK;
 }
 
+/* A child gets a copy: the listener outlives it. fd -1: there is none. */
+static void
+listener_send(struct child *c, const char *name, int fd)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+
+	if (fd < 0)
+		return;
+	ipc_put_text(&body, name);
+	ipc_notify(c->control, OP_LISTEN, &body, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
 static void
 config_send(struct child *c)
 {
@@ -223,12 +235,9 @@ config_send(struct child *c)
 		ipc_notify(c->control, OP_STORE, &body, -1);
 	}
 	mu_buf_wipe(&body);
-	if (c->listen_fd >= 0) {
-		ipc_put_text(&body,
-		    c->seat.kind == PROCESS_ADMIN ? "console" : process_kind_name(c->seat.kind));
-		ipc_notify(c->control, OP_LISTEN, &body, fcntl(c->listen_fd, F_DUPFD_CLOEXEC, 0));
-	}
-	mu_buf_clear(&body);
+	listener_send(c, c->seat.kind == PROCESS_ADMIN ? "console" : process_kind_name(c->seat.kind),
+	    c->listen_fd);
+	listener_send(c, "admin", c->admin_fd);
 }
 
 static void
@@ -435,6 +444,7 @@ child_new(struct supervisor *sup, struct crew_seat seat, const char *job)
 	process_label(seat.kind, job == NULL ? seat.instance : job, seat.index, &label);
 	c->label = mu_strdup(label.data);
 	c->listen_fd = -1;
+	c->admin_fd = -1;
 	sup->children = mu_alloc_again(sup->children, sup->child_count + 1, sizeof(struct child *));
 	sup->children[sup->child_count++] = c;
 	return c;
@@ -447,6 +457,8 @@ child_free(struct child *c)
 	ipc_close(c->control);
 	if (c->listen_fd >= 0)
 		(void)close(c->listen_fd);
+	if (c->admin_fd >= 0)
+		(void)close(c->admin_fd);
 	mu_free(c->label);
 	mu_free(c->job);
 	mu_free(c);
@@ -615,9 +627,11 @@ listener_open(struct supervisor *sup, struct child *c, struct mu_err *err)
 		return place_listen(&s->token, true, &c->listen_fd, err);
 	if (c->seat.kind == PROCESS_CLAIM)
 		return place_listen(&s->claim, false, &c->listen_fd, err);
-	if (c->seat.kind == PROCESS_ADMIN)
-		return place_console(s, sup->users.kinds[PROCESS_ADMIN], &c->listen_fd, err);
-	return MU_OK;
+	if (c->seat.kind != PROCESS_ADMIN)
+		return MU_OK;
+	if (s->admin.host != NULL && place_listen(&s->admin, false, &c->admin_fd, err) != MU_OK)
+		return err->rc;
+	return place_console(s, sup->users.kinds[PROCESS_ADMIN], &c->listen_fd, err);
 }
 
 static enum mu_rc

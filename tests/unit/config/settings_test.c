@@ -68,7 +68,8 @@ static const char good[] =
     "clients:\n"
     "  - {name: xmpp-server, platform: xmpp, csr: client.csr}\n"
     "token: {listen: \"127.0.0.1:8443\"}\n"
-    "claim: {listen: \"[::1]:8444\", names: [claim.example.org, 192.0.2.1]}\n";
+    "claim: {listen: \"[::1]:8444\", names: [claim.example.org, 192.0.2.1]}\n"
+    "admin: {listen: \"127.0.0.1:8445\"}\n";
 
 static struct settings *
 settings_of(const char *text, const char *file_name)
@@ -130,6 +131,10 @@ a_good_file_says_it_all(void **state)
 	assert_string_equal("127.0.0.1", s->token.names[1]);
 	assert_string_equal("::1", s->claim.host);
 	assert_string_equal("192.0.2.1", s->claim.names[1]);
+	assert_string_equal("127.0.0.1", s->admin.host);
+	assert_int_equal(8445, s->admin.port);
+	assert_int_equal(2, s->admin.name_count);
+	assert_string_equal("localhost", s->admin.names[0]);
 	assert_null(settings_source_find(s, "mainly"));
 	assert_null(settings_platform_find(s, "chat"));
 }
@@ -145,6 +150,7 @@ the_least_file_listens_nowhere_and_gives_nothing(void **state)
 	assert_int_equal(0, s->source_count + s->platform_count + s->client_count);
 	assert_null(s->token.host);
 	assert_null(s->claim.host);
+	assert_null(s->admin.host);
 	assert_int_equal(0, s->token_processes);
 }
 
@@ -251,6 +257,15 @@ static struct row {
 	{ "a listener at port 0", "127.0.0.1:8443", "127.0.0.1:0", "c:25:17: listen:" },
 	{ "a listener that many names reach", "127.0.0.1:8443", "0.0.0.0:8443", "c:25:8: add names" },
 	{ "two listeners at one place", "[::1]:8444", "127.0.0.1:8443", "c:26:17: listen: 127.0.0.1:8443 is taken" },
+	{ "the administrators' listener at token's place", "127.0.0.1:8445", "127.0.0.1:8443",
+	    "c:27:17: listen: 127.0.0.1:8443 is taken by token: use another port" },
+	{ "the administrators' listener at claim's place", "127.0.0.1:8445", "[::1]:8444",
+	    "c:27:17: listen: ::1:8444 is taken by claim: use another port" },
+	{ "the administrators' listener by name", "127.0.0.1:8445", "localhost:8445",
+	    "c:27:17: listen: 'localhost:8445' must be an address" },
+	{ "the administrators' listener for everybody", "127.0.0.1:8445", "0.0.0.0:8445", "c:27:8: add names" },
+	{ "the administrators have one process", "8445\"}", "8445\", processes: 2}",
+	    "c:27:35: unknown key 'processes'" },
 	{ "no process at all", "8443\"}", "8443\", processes: 0}",
 	    "c:25:46: '0' must be a whole number from 1 to 64 processes" },
 	{ "a certificate for a name that is none", "[claim.example.org,", "[claim_example,",

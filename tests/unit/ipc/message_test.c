@@ -323,7 +323,8 @@ static struct crooked {
 	{ "a flag that is neither", msg_status_again,
 	    WIRE("\1\0\0\0" "\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0" "\2") },
 	{ "a step before all time", msg_code_again,
-	    WIRE("\x10\0\0\0" "0123456789abcdef" "\x10\0\0\0" "0123456789abcdef" "\0\0\0\0" "\0\0\0\0"
+	    WIRE("\x10\0\0\0" "0123456789abcdef" "\x10\0\0\0" "0123456789abcdef"
+		"\0\0\0\0" "\0\0\0\0"
 		"\xff\xff\xff\xff\xff\xff\xff\xff") },
 	{ "a fingerprint of another length", msg_issued_again,
 	    WIRE("\0\0\0\0" "\1\0\0\0x" "\0\0\0\0\0\0\0\0") },

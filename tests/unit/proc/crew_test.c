@@ -73,13 +73,14 @@ channels_are_these_and_no_others(void **state)
 			mu_buf_char_add(&got, '\n');
 		}
 	assert_string_equal(
-	    "cycle>keys: 34\n"
+	    "cycle>keys: 34 41\n"
 	    "provision>keys: 35 36 37\n"
 	    "provision>adapter: 80 81 82\n"
 	    "audit>keys: 38\n"
 	    "token>keys: 32 33 39\n"
-	    "admin>keys: 34 40\n"
+	    "admin>keys: 34 41 42 43 44 40 39\n"
 	    "admin>login: 64\n"
+	    "admin>work: 98 99\n"
 	    "claim>keys: 36 39\n"
 	    "claim>login: 64\n"
 	    "work>admin: 96 97\n", got.data);
