@@ -38,6 +38,7 @@ static const char *const kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_AUTH_LOCKED] = "auth.locked",
 	[AUDIT_ADMIN_BOOTSTRAPPED] = "admin.bootstrapped",
 	[AUDIT_ADMIN_ENROLLED] = "admin.enrolled",
+	[AUDIT_ADMIN_COLLECTED] = "admin.collected",
 	[AUDIT_ADMIN_ACTIVATED] = "admin.activated",
 	[AUDIT_ADMIN_UNLOCKED] = "admin.unlocked",
 	[AUDIT_ADMIN_REMOVED] = "admin.removed",

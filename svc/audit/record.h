@@ -42,6 +42,7 @@ enum audit_kind {
 	AUDIT_AUTH_LOCKED,		/* actor: five wrong codes in a row */
 	AUDIT_ADMIN_BOOTSTRAPPED,	/* "admin.bootstrapped": person, role, uid of the console's caller */
 	AUDIT_ADMIN_ENROLLED,		/* person, role, actor */
+	AUDIT_ADMIN_COLLECTED,		/* actor, address: the one-time code was spent, the seed handed out */
 	AUDIT_ADMIN_ACTIVATED,		/* person, role: the first code was verified */
 	AUDIT_ADMIN_UNLOCKED,		/* person, actor */
 	AUDIT_ADMIN_REMOVED,		/* person, role, actor */

@@ -20,6 +20,10 @@
 void auth_administrator_encode(const struct store_administrator *a, struct mu_buf *b);	/* "administrator:" */
 void auth_seed_encode(const struct mu_uuid *person_id, const struct store_seed *seed, struct mu_buf *b); /* "totp_seed:" */
 void auth_session_encode(const struct store_session *x, struct mu_buf *b);	/* "session:" */
+/* "enrolment:", the code's SHA-256 and until when it holds: code_digest is the MAC over that, so that who
+ * writes to the store past muster makes no code that opens. */
+void auth_enrolment_encode(const struct mu_uuid *person_id, const unsigned char sha256[32],
+    int64_t expires_at_s, struct mu_buf *b);
 
 /* Who asks. */
 struct auth_who {
@@ -82,11 +86,15 @@ MU_CHECKED enum mu_rc auth_login_finish(const struct auth_host *h, const struct 
     const struct mu_secret *code, const char *csr_pem, const char *address, int64_t now_ms,
     struct auth_login *out_login, struct mu_err *err);
 
-/* The session of a client certificate; nothing is recorded. MU_EDENIED: none, run out, or its administrator
- * is one no more. */
+/*
+ * The session of a client certificate, outside a transaction. Nothing is recorded but a row whose MAC is
+ * wrong. Who is locked can still read: it is their codes that open nothing.
+ * MU_EDENIED  none, run out, or its administrator is one no more
+ */
 MU_CHECKED enum mu_rc auth_session_find(const struct auth_host *h, const unsigned char fingerprint[32],
     int64_t now_s, struct auth_who *out_who, struct mu_err *err);
 
+/* Twice is as once. */
 MU_CHECKED enum mu_rc auth_logout(const struct auth_host *h, const struct auth_who *who, int64_t now_ms,
     struct mu_err *err);
 
@@ -103,8 +111,8 @@ MU_CHECKED enum mu_rc auth_enrol(const struct auth_host *h, const struct mu_uuid
     struct mu_err *err);
 
 /*
- * The new administrator's password was right and this is the one-time code: spends it, makes a seed that
- * waits for its first code; commits. out_uri: otpauth://totp/... (Key Uri Format: secret, issuer,
+ * The new administrator's password was right and this is the one-time code (letter case, blanks and dashes
+ * as they were typed): spends it, makes a seed that waits for its first code; commits. out_uri: otpauth://totp/... (Key Uri Format: secret, issuer,
  * algorithm, digits, period).
  * MU_EDENIED  wrong, expired, spent: recorded; five failures spend it
  */
@@ -112,7 +120,12 @@ MU_CHECKED enum mu_rc auth_enrolment_use(const struct auth_host *h, const struct
     const struct mu_secret *code, const char *address, int64_t now_ms, struct mu_secret *out_uri,
     struct mu_err *err);
 
-/* In the open transaction of an action. MU_EABSENT: no administrator. */
+/*
+ * In the open transaction of an action.
+ * MU_EABSENT    no administrator
+ * MU_EDENIED    unlock: they are that administrator themselves
+ * MU_ECONFLICT  unlock: not locked
+ */
 MU_CHECKED enum mu_rc auth_unlock(const struct auth_host *h, const struct mu_uuid *person_id,
     const struct mu_uuid *by, int64_t now_ms, struct mu_err *err);
 MU_CHECKED enum mu_rc auth_remove(const struct auth_host *h, const struct mu_uuid *person_id,
@@ -127,7 +140,10 @@ MU_CHECKED enum mu_rc auth_remove(const struct auth_host *h, const struct mu_uui
  */
 MU_CHECKED enum mu_rc auth_bootstrap(const struct auth_host *h, const struct mu_uuid *person_id,
     const char *role, int64_t console_uid, int64_t now_ms, struct mu_secret *out_uri, struct mu_err *err);
-/* The first code. MU_EDENIED: wrong (counted as any other), or nothing waits for one. */
+/*
+ * The first code: the administrator works from now on; commits. So does the first login, and both only as
+ * long as the door is open. MU_EDENIED: wrong (counted as any other), nothing waits for one, or closed.
+ */
 MU_CHECKED enum mu_rc auth_bootstrap_confirm(const struct auth_host *h, const struct mu_uuid *person_id,
     const struct mu_secret *code, int64_t now_ms, struct mu_err *err);
 

@@ -18,7 +18,7 @@ typedef enum mu_rc auth_ask_fn(void *ctx, uint16_t op, const struct mu_buf *body
     struct mu_buf *out_body, struct mu_err *err);
 
 struct auth_host {
-	struct store *store;		/* STORE_ADMIN | STORE_AUDIT */
+	struct store *store;		/* STORE_ADMIN | STORE_AUDIT | STORE_PERSON */
 	auth_ask_fn *ask;
 	void *ctx;			/* for ask */
 };

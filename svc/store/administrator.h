@@ -72,13 +72,15 @@ void store_administrator_remove(struct store *s, const struct mu_uuid *person_id
 
 /* In place of the seed the administrator has; all columns. */
 void store_seed_write(struct store *s, const struct mu_uuid *person_id, const struct store_seed *seed);
+/* None from now on; nothing to drop is fine. */
+void store_seed_drop(struct store *s, const struct mu_uuid *person_id);
 /* The three that a code moves. */
 void store_seed_moved(struct store *s, const struct mu_uuid *person_id, const struct store_seed *seed);
 
 /* --- The one-time code with which a new administrator collects their seed --------------------- */
 
 struct store_enrolment {
-	unsigned char code_digest[32];	/* SHA-256 of it */
+	unsigned char code_digest[MAC_BYTES];	/* keyed by keys: auth/administrator.h */
 	int64_t expires_at_s;
 	int64_t failures;
 };
