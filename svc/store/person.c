@@ -314,9 +314,8 @@ store_person_groups(struct store *s, const char *source, const char *const *dns,
 	return MU_OK;
 }
 
-/* What platforms show for the person. */
-static const char *
-display_name(const struct store_person *p)
+const char *
+store_person_name(const struct store_person *p)
 {
 	static const char *const names[] = { "displayName", "display_name", "cn", "name" };
 
@@ -339,7 +338,7 @@ store_person_write(struct store *s, const struct store_person *p)
 	arg_uuid(&args, &p->entry_uuid);
 	arg_text(&args, p->dn);
 	arg_text(&args, p->uid);
-	arg_text(&args, display_name(p));
+	arg_text(&args, store_person_name(p));
 	arg_text(&args, person_state_name(p->state));
 	arg_int(&args, p->state_since_s);
 	arg_int(&args, p->starts_at_s);

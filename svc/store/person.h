@@ -60,6 +60,9 @@ struct store_people {
 void store_person_clear(struct store_person *p);
 void store_people_clear(struct store_people *p);
 
+/* What platforms and administrators are shown for the person. Borrowed from p. */
+const char *store_person_name(const struct store_person *p);
+
 /*
  * Locks and reads the people with these entry UUIDs (those that exist; in order of person_id), with
  * accounts and groups.
