@@ -44,6 +44,7 @@ static const char *const kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_ADMIN_REMOVED] = "admin.removed",
 	[AUDIT_ADMIN_READ] = "admin.read",
 	[AUDIT_ACTION_PROPOSED] = "action.proposed",
+	[AUDIT_ACTION_PENDING] = "action.pending",
 	[AUDIT_ACTION_APPROVED] = "action.approved",
 	[AUDIT_ACTION_DENIED] = "action.denied",
 	[AUDIT_ACTION_EXECUTED] = "action.executed",

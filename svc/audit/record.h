@@ -48,6 +48,7 @@ enum audit_kind {
 	AUDIT_ADMIN_REMOVED,		/* person, role, actor */
 	AUDIT_ADMIN_READ,		/* "admin.read": actor, what, query, rows, reason */
 	AUDIT_ACTION_PROPOSED,		/* "action.proposed": actor, action, digest, targets */
+	AUDIT_ACTION_PENDING,		/* the asker's code came, approvals are missing: actor, action, digest, approvals */
 	AUDIT_ACTION_APPROVED,		/* actor, action, digest */
 	AUDIT_ACTION_DENIED,		/* actor, action, digest, reason */
 	AUDIT_ACTION_EXECUTED,		/* actor, action, digest, targets, reason, approvers */
