@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 """The sample organisation: 200 plausible people and 12 groups, the same at every run.
 
-Prints LDIF for slapadd when run as a program; tests import PEOPLE, GROUPS and person_entry().
+Prints LDIF for slapadd when run as a program, with --muster-password-file FILE also for muster's own
+account to bind with; tests import PEOPLE, GROUPS and person_entry().
 """
 
+import argparse
 import base64
 import hashlib
 import random
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 SUFFIX = "dc=example,dc=org"
 PEOPLE_BASE = f"ou=people,{SUFFIX}"
@@ -170,4 +173,7 @@ def ldif(all_entries):
 
 
 if __name__ == "__main__":
-    print(ldif(entries()), end="")
+    options = argparse.ArgumentParser(description="The sample organisation as LDIF.")
+    options.add_argument("--muster-password-file", type=Path)
+    given = options.parse_args().muster_password_file
+    print(ldif(entries(given and given.read_text().strip())), end="")
