@@ -23,7 +23,7 @@ struct keys {
 	struct process *process;
 	struct vault *vault;
 	struct mu_timer *count_timer;
-	uint64_t served[PROCESS_KIND_COUNT][OP_CLIENT_ISSUE + 1 - OP_MINT];
+	uint64_t served[PROCESS_KIND_COUNT][OP_ADMIN_ISSUE + 1 - OP_MINT];
 };
 
 /*
@@ -90,7 +90,11 @@ static bool
 row_is_of(enum process_kind asker, const struct mu_secret *row)
 {
 	static const struct { enum process_kind asker; const char *table; } tables[] = {
-		{ PROCESS_CYCLE, "account:" }, { PROCESS_CYCLE, "policy:" }, { PROCESS_ADMIN, "token_client:" },
+		{ PROCESS_CYCLE, "account:" }, { PROCESS_CYCLE, "policy:" },
+		{ PROCESS_ADMIN, "account:" }, { PROCESS_ADMIN, "policy:" }, { PROCESS_ADMIN, "token_client:" },
+		{ PROCESS_ADMIN, "administrator:" }, { PROCESS_ADMIN, "totp_seed:" }, { PROCESS_ADMIN, "session:" },
+		{ PROCESS_ADMIN, "grant:" }, { PROCESS_ADMIN, "identification:" }, { PROCESS_ADMIN, "action:" },
+		{ PROCESS_ADMIN, "approval:" }, { PROCESS_ADMIN, "enrolment:" },
 	};
 
 	for (size_t i = 0; i < MU_COUNT(tables); i++) {
@@ -120,6 +124,58 @@ mac(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err
 		msg_list_add(&macs, one, sizeof(one));
 	}
 	msg_list_encode(&macs, reply);
+	return true;
+}
+
+/* Whoever has a channel may ask: an answer gives nothing away that the question did not hold. */
+static bool
+mac_check(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
+{
+	MU_AUTO(msg_list_clear) struct msg_list m = { NULL, 0 };
+	MU_AUTO(mu_buf_clear) struct mu_buf right = MU_BUF_INIT;
+
+	(void)err;
+	if (!msg_list_decode(body, &m) || m.count % 2 != 0)
+		return false;
+	for (size_t i = 0; i < m.count; i += 2) {
+		const struct mu_secret *row = &m.list[i], *one = &m.list[i + 1];
+
+		mu_buf_char_add(&right, one->size_bytes == MAC_BYTES &&
+		    vault_mac_verify(k->vault, row->bytes, row->size_bytes, one->bytes) ? 1 : 0);
+	}
+	ipc_put_bytes(reply, right.data, right.size_bytes);
+	return true;
+}
+
+static bool
+seed_new(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf sealed = MU_BUF_INIT;
+	MU_AUTO(mu_secret_clear) struct mu_secret base32 = MU_SECRET_INIT;
+	MU_AUTO(msg_code_clear) struct msg_code m = { .last_step = 0 };
+	MU_AUTO(msg_list_clear) struct msg_list out = { NULL, 0 };
+
+	if (!msg_code_decode(body, &m))
+		return false;
+	if (vault_seed_new(k->vault, &m.seed_id, &m.person_id, &sealed, &base32, err) != MU_OK)
+		return true;
+	msg_list_add(&out, sealed.data, sealed.size_bytes);
+	msg_list_add(&out, base32.bytes, base32.size_bytes);
+	msg_list_encode(&out, reply);
+	return true;
+}
+
+static bool
+code_check(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
+{
+	MU_AUTO(msg_code_clear) struct msg_code m = { .last_step = 0 };
+	int64_t step;
+
+	if (!msg_code_decode(body, &m))
+		return false;
+	if (vault_code_check(k->vault, &m.seed_id, &m.person_id, &m.sealed, &m.code, m.last_step, mu_now_s(),
+	    &step, err) == MU_OK)
+		ipc_put_i64(reply, step);
 	return true;
 }
 
@@ -226,23 +282,41 @@ server_issue(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, stru
 	return true;
 }
 
+static void
+issued_encode(const struct vault_client *client, struct mu_buf *b)
+{
+	struct msg_issued m = { .certificate = client->certificate, .not_after_s = client->not_after_s };
+
+	(void)memcpy(m.fingerprint, client->fingerprint, sizeof(m.fingerprint));
+	msg_issued_encode(&m, b);
+}
+
 static bool
 client_issue(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
 {
 	MU_AUTO(vault_client_clear) struct vault_client client = { .certificate = NULL };
-	struct msg_issued out;
-	struct msg_named m;
+	MU_AUTO(msg_named_clear) struct msg_named m = { .name = NULL };
 
 	if (!msg_named_decode(body, &m))
 		return false;
 	if (vault_client_issue(k->vault, m.name, mu_secret_text(&m.bytes), m.bytes.size_bytes, mu_now_s(), &client,
-	    err) == MU_OK) {
-		out.certificate = client.certificate;
-		out.not_after_s = client.not_after_s;
-		(void)memcpy(out.fingerprint, client.fingerprint, sizeof(out.fingerprint));
-		msg_issued_encode(&out, reply);
-	}
-	msg_named_clear(&m);
+	    err) == MU_OK)
+		issued_encode(&client, reply);
+	return true;
+}
+
+static bool
+admin_issue(struct keys *k, struct ipc_reader *body, struct mu_buf *reply, struct mu_err *err)
+{
+	MU_AUTO(vault_client_clear) struct vault_client client = { .certificate = NULL };
+	MU_AUTO(msg_named_clear) struct msg_named m = { .name = NULL };
+	struct mu_uuid session_id;
+
+	if (!msg_named_decode(body, &m) || !mu_uuid_parse(m.name, &session_id))
+		return false;
+	if (vault_admin_issue(k->vault, &session_id, mu_secret_text(&m.bytes), m.bytes.size_bytes, mu_now_s(),
+	    &client, err) == MU_OK)
+		issued_encode(&client, reply);
 	return true;
 }
 
@@ -260,6 +334,10 @@ static const struct answer {
 	{ OP_CHECKPOINT_SIGN,	"checkpoint_sign",	checkpoint_sign },
 	{ OP_SERVER_ISSUE,	"server_issue",		server_issue },
 	{ OP_CLIENT_ISSUE,	"client_issue",		client_issue },
+	{ OP_MAC_CHECK,		"mac_check",		mac_check },
+	{ OP_SEED_NEW,		"seed_new",		seed_new },
+	{ OP_CODE_CHECK,	"code_check",		code_check },
+	{ OP_ADMIN_ISSUE,	"admin_issue",		admin_issue },
 };
 
 static const struct answer *

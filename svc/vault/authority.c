@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/clock.h"
+#include "config/settings.h"
 #include "crypto/cert.h"
 #include "crypto/fault.h"
 #include "vault/csr.h"
@@ -78,7 +79,7 @@ extension_add(X509 *cert, X509 *issuer, const struct extension *e)
 /* A certificate with everything but its signature; issuer NULL: it signs itself. */
 static X509 *
 cert_draft(const char *cn, EVP_PKEY *key, X509 *issuer, const struct extension *extensions, int64_t now_s,
-    int64_t days)
+    int64_t lasts_s)
 {
 	X509 *cert = X509_new();
 	X509_NAME *name = X509_NAME_new();
@@ -92,7 +93,7 @@ cert_draft(const char *cn, EVP_PKEY *key, X509 *issuer, const struct extension *
 	    "certificate name");
 	X509_NAME_free(name);
 	crypto_must(ASN1_TIME_set(X509_getm_notBefore(cert), now_s - EARLY_S) != NULL, "certificate time");
-	crypto_must(ASN1_TIME_set(X509_getm_notAfter(cert), now_s + days * MU_DAY_S) != NULL, "certificate time");
+	crypto_must(ASN1_TIME_set(X509_getm_notAfter(cert), now_s + lasts_s) != NULL, "certificate time");
 	crypto_must(X509_set_pubkey(cert, key), "certificate key");
 	for (const struct extension *e = extensions; e->value != NULL; e++)
 		extension_add(cert, issuer == NULL ? cert : issuer, e);
@@ -141,7 +142,8 @@ vault_ca_make(const struct crypto_key *ca, int64_t now_s, struct mu_secret *out_
 
 	/* Part of the key's id sets two installations' authorities apart in a trust store. */
 	(void)snprintf(name, sizeof(name), "muster private CA %.8s", crypto_key_id(ca));
-	cert = cert_draft(name, crypto_key_openssl(ca), NULL, ca_extensions, now_s, CA_DAYS);
+	cert = cert_draft(name, crypto_key_openssl(ca), NULL, ca_extensions, now_s,
+	    CA_DAYS * (int64_t)MU_DAY_S);
 	rc = cert_sign(cert, ca, err);
 	if (rc == MU_OK) {
 		vault_cert_format(cert, &text);
@@ -260,7 +262,7 @@ vault_server_issue(struct vault *v, const char *const *names, size_t name_count,
 		return err->rc;
 	key = crypto_key_new(CRYPTO_ES256);
 	cert = cert_draft(strlen(names[0]) > CN_MAX_CHARS ? "muster" : names[0], crypto_key_openssl(key),
-	    v->ca_cert, server_extensions, now_s, VAULT_CERT_DAYS);
+	    v->ca_cert, server_extensions, now_s, VAULT_CERT_DAYS * (int64_t)MU_DAY_S);
 	crypto_must(X509_add1_ext_i2d(cert, NID_subject_alt_name, list, 0, 0), "certificate names");
 	GENERAL_NAMES_free(list);
 	rc = cert_sign(cert, v->ca, err);
@@ -278,35 +280,56 @@ client_name_valid(const char *name)
 {
 	size_t length = strlen(name);
 
-	return length > 0 && length <= VAULT_CLIENT_NAME_MAX_BYTES &&
-	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == length;
+	return length > 0 && length <= SETTINGS_NAME_MAX_BYTES && name[0] >= 'a' && name[0] <= 'z' &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
-enum mu_rc
-vault_client_issue(struct vault *v, const char *name, const char *csr_pem, size_t csr_bytes,
-    int64_t now_s, struct vault_client *out_client, struct mu_err *err)
+/* Certifies the key of a request for a client of that name. */
+static enum mu_rc
+client_certify(struct vault *v, const char *cn, const char *csr_pem, size_t csr_bytes, int64_t now_s,
+    int64_t lasts_s, struct vault_client *out_client, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	EVP_PKEY *key = NULL;
 	enum mu_rc rc;
 	X509 *cert;
 
-	if (!client_name_valid(name))
-		return mu_fail(err, MU_EINPUT, "a client's name is 1 to %d of a-z, 0-9, '.', '_' and '-'",
-		    VAULT_CLIENT_NAME_MAX_BYTES);
 	if (csr_key_parse(csr_pem, csr_bytes, &key, err) != MU_OK)
-		return mu_wrap(err, "client %s", name);
-	cert = cert_draft(name, key, v->ca_cert, client_extensions, now_s, VAULT_CERT_DAYS);
+		return err->rc;
+	cert = cert_draft(cn, key, v->ca_cert, client_extensions, now_s, lasts_s);
 	rc = cert_sign(cert, v->ca, err);
 	if (rc == MU_OK) {
 		vault_cert_format(cert, &text);
 		out_client->certificate = mu_strdup(text.data);
 		cert_fingerprint(cert, out_client->fingerprint);
-		out_client->not_after_s = now_s + (int64_t)VAULT_CERT_DAYS * MU_DAY_S;
+		out_client->not_after_s = now_s + lasts_s;
 	}
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return rc;
+}
+
+enum mu_rc
+vault_client_issue(struct vault *v, const char *name, const char *csr_pem, size_t csr_bytes,
+    int64_t now_s, struct vault_client *out_client, struct mu_err *err)
+{
+	if (!client_name_valid(name))
+		return mu_fail(err, MU_EINPUT, "a client's name is a lower-case word of at most %d letters, "
+		    "digits and '-'", SETTINGS_NAME_MAX_BYTES);
+	if (client_certify(v, name, csr_pem, csr_bytes, now_s, VAULT_CERT_DAYS * (int64_t)MU_DAY_S, out_client,
+	    err) != MU_OK)
+		return mu_wrap(err, "client %s", name);
+	return MU_OK;
+}
+
+enum mu_rc
+vault_admin_issue(struct vault *v, const struct mu_uuid *session_id, const char *csr_pem,
+    size_t csr_bytes, int64_t now_s, struct vault_client *out_client, struct mu_err *err)
+{
+	char cn[sizeof(VAULT_ADMIN_CN) + MU_UUID_TEXT_BYTES], id[MU_UUID_TEXT_BYTES];
+
+	(void)snprintf(cn, sizeof(cn), "%s%s", VAULT_ADMIN_CN, mu_uuid_format(session_id, id));
+	return client_certify(v, cn, csr_pem, csr_bytes, now_s, VAULT_ADMIN_CERT_S, out_client, err);
 }
 
 void

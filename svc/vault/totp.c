@@ -2,6 +2,9 @@
 
 #include <liboath/oath.h>
 
+#include "base/uuid.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <threads.h>
 
@@ -45,5 +48,35 @@ totp_check(const struct mu_secret *seed, const char *code, int64_t now_s, uint64
 	if (found == 0)
 		return mu_fail(err, MU_EDENIED, "the code is wrong, stale or was used before");
 	*last_step = found;
+	return MU_OK;
+}
+
+bool
+totp_code_valid(const struct mu_secret *code)
+{
+	return code->size_bytes == TOTP_DIGITS && is_code(mu_secret_text(code));
+}
+
+void
+totp_seed_new(struct mu_secret *out_seed)
+{
+	unsigned char bytes[TOTP_SEED_BYTES];
+
+	mu_random(bytes, sizeof(bytes));
+	mu_secret_set(out_seed, bytes, sizeof(bytes));
+	explicit_bzero(bytes, sizeof(bytes));
+}
+
+enum mu_rc
+totp_seed_format(const struct mu_secret *seed, struct mu_secret *out_base32, struct mu_err *err)
+{
+	size_t text_bytes = 0;
+	char *text = NULL;
+
+	if (oath_base32_encode(mu_secret_text(seed), seed->size_bytes, &text, &text_bytes) != OATH_OK)
+		return mu_fail(err, MU_EBROKEN, "liboath cannot write base32");
+	mu_secret_set(out_base32, text, text_bytes);
+	explicit_bzero(text, text_bytes);
+	free(text);
 	return MU_OK;
 }

@@ -9,8 +9,11 @@
 
 #include "base/secret.h"
 
+#include <stdbool.h>
+
 #define TOTP_STEP_S	30	/* RFC 6238, 4.1: time step X */
 #define TOTP_DIGITS	6	/* RFC 4226, 5.3: at least 6 */
+#define TOTP_SEED_BYTES	20	/* RFC 4226, 4 R6: 160 bits */
 #define TOTP_SKEW_STEPS	1	/* RFC 6238, 5.2: accept at most one step of delay */
 
 /*
@@ -27,5 +30,13 @@
  */
 MU_CHECKED enum mu_rc totp_check(const struct mu_secret *seed, const char *code,
     int64_t now_s, uint64_t *last_step, struct mu_err *err);
+
+/* TOTP_DIGITS decimal digits and nothing else. */
+bool totp_code_valid(const struct mu_secret *code);
+
+void totp_seed_new(struct mu_secret *out_seed);		/* random */
+/* As authenticators take it: base32 (RFC 4648, 6). */
+MU_CHECKED enum mu_rc totp_seed_format(const struct mu_secret *seed, struct mu_secret *out_base32,
+    struct mu_err *err);
 
 #endif

@@ -22,8 +22,11 @@
 
 #define VAULT_GRANT_MAX_S	300
 #define VAULT_CERT_DAYS		90
+#define VAULT_ADMIN_CERT_S	(8 * 3600)
+#define VAULT_ADMIN_CN		"admin."	/* and the session's UUID; no client is named so */
 #define VAULT_NAMES_MAX		32	/* in one server certificate */
-#define VAULT_CLIENT_NAME_MAX_BYTES 64
+#define VAULT_CODE_FAILURES_MAX	5	/* of one seed in VAULT_CODE_WINDOW_S are evaluated */
+#define VAULT_CODE_WINDOW_S	600
 #define VAULT_SALT_BYTES	16
 #define VAULT_GRANT_TYP		"muster-grant+jwt"
 #define VAULT_RECEIPT_TYP	"muster-receipt"
@@ -93,6 +96,32 @@ void vault_audit_seal(const struct vault *v, const unsigned char salt[VAULT_SALT
 MU_CHECKED enum mu_rc vault_audit_unseal(const struct vault *v, const unsigned char salt[VAULT_SALT_BYTES],
     const void *sealed, size_t sealed_bytes, struct mu_secret *out_plain, struct mu_err *err);
 
+/* --- Administrators' codes ---------------------------------------------------------------------- */
+
+/*
+ * Makes a seed (vault/totp.h). Appends it sealed for this seed_id of this person alone; out_base32 is what
+ * their authenticator takes.
+ */
+MU_CHECKED enum mu_rc vault_seed_new(const struct vault *v, const struct mu_uuid *seed_id,
+    const struct mu_uuid *person_id, struct mu_buf *out_sealed, struct mu_secret *out_base32,
+    struct mu_err *err);
+
+/*
+ * Checks a code against a sealed seed, whatever it is asked: after VAULT_CODE_FAILURES_MAX failures of a
+ * seed in VAULT_CODE_WINDOW_S no code of it is evaluated, the right one neither. A failure counts once
+ * the seed has opened, so nobody fills the table with seeds that are none; when it is full, nothing is
+ * evaluated until the oldest has run out.
+ *
+ * last_step   >= 0, of the last code accepted: only the code of a later step will do
+ * MU_EINPUT   not six digits: counts for nothing
+ * MU_EDENIED  wrong, stale or used before; or not this person's seed
+ * MU_ERETRY   not evaluated: retry_after_ms
+ * MU_ECONFIG  no sealed seed, or sealed under a key that is not here
+ */
+MU_CHECKED enum mu_rc vault_code_check(struct vault *v, const struct mu_uuid *seed_id,
+    const struct mu_uuid *person_id, const struct mu_secret *sealed, const struct mu_secret *code,
+    int64_t last_step, int64_t now_s, int64_t *out_step, struct mu_err *err);
+
 /* --- Receipts and checkpoints ------------------------------------------------------------------ */
 
 /*
@@ -143,9 +172,18 @@ void vault_client_clear(struct vault_client *c);
 /*
  * Certifies a client's key: VAULT_CERT_DAYS, clientAuth, CN=name. Of the request nothing is taken but
  * the key (vault/csr.h says which keys are good enough).
- * MU_EINPUT  malformed request, weak key, or not a client name ([a-z0-9._-], up to 64)
+ * MU_EINPUT  malformed request, weak key, or not a client name as in the configuration ([a-z][a-z0-9-]*,
+ *            up to SETTINGS_NAME_MAX_BYTES): without a dot none passes for an administrator
  */
 MU_CHECKED enum mu_rc vault_client_issue(struct vault *v, const char *name, const char *csr_pem,
     size_t csr_bytes, int64_t now_s, struct vault_client *out_client, struct mu_err *err);
+
+/*
+ * The same for an administrator's session: VAULT_ADMIN_CERT_S, CN is VAULT_ADMIN_CN and the session's UUID.
+ * MU_EINPUT  malformed request or weak key
+ */
+MU_CHECKED enum mu_rc vault_admin_issue(struct vault *v, const struct mu_uuid *session_id,
+    const char *csr_pem, size_t csr_bytes, int64_t now_s, struct vault_client *out_client,
+    struct mu_err *err);
 
 #endif

@@ -10,13 +10,25 @@
 #include "crypto/sign.h"
 #include "vault/vault.h"
 
-#define VAULT_KEY_BYTES 32
+#define VAULT_KEY_BYTES		32
+#define VAULT_FAILURES_MAX	2048	/* of all seeds together, in one window */
 
 /* In OpenSSL's secure heap: locked into memory and left out of dumps where the system lets us. */
 struct vault_raw {
 	struct crypto_seal_key seal;
 	unsigned char mac[VAULT_KEY_BYTES];
 	unsigned char audit[VAULT_KEY_BYTES];
+};
+
+/* A code that was wrong. */
+struct vault_failure {
+	struct mu_uuid seed_id;
+	int64_t at_s;
+};
+
+struct vault_failures {
+	struct vault_failure list[VAULT_FAILURES_MAX];	/* in no order */
+	size_t count;
 };
 
 struct vault {
@@ -28,6 +40,7 @@ struct vault {
 	char *grant_head, *receipt_head;	/* base64url of the JWS header, and '.' */
 	char *tree_origin, *tree_root;		/* of the last checkpoint; NULL before the first */
 	int64_t tree_size;
+	struct vault_failures failures;		/* of the last VAULT_CODE_WINDOW_S */
 };
 
 /* keydir.c: fills the keys, the CA and its certificate. */

@@ -7,7 +7,7 @@
 
 static const uint16_t all_ops[] = {
 	OP_MINT, OP_JWKS, OP_MAC, OP_SEAL_NEW, OP_UNSEAL, OP_RECEIPT_SIGN, OP_CHECKPOINT_SIGN, OP_SERVER_ISSUE,
-	OP_CLIENT_ISSUE, 0,
+	OP_CLIENT_ISSUE, OP_MAC_CHECK, OP_SEED_NEW, OP_CODE_CHECK, OP_ADMIN_ISSUE, 0,
 };
 
 static struct {
@@ -67,6 +67,7 @@ ask(uint16_t op, const struct mu_buf *body, struct ipc_reader *r)
 }
 
 static char localhost[] = "localhost", *listener_names[] = { localhost };
+static char console[] = "console.example.org", *admin_names[] = { console };
 
 static int
 start(void **state)
@@ -80,6 +81,7 @@ start(void **state)
 	rig_start(&t.rig);
 	t.settings.state = t.rig.top;
 	t.settings.token = (struct settings_listen){ .names = listener_names, .name_count = 1 };
+	t.settings.admin = (struct settings_listen){ .names = admin_names, .name_count = 1 };
 	t.process = (struct process){ .kind = PROCESS_KEYS, .loop = mu_loop_new(), .settings = &t.settings,
 		.listen_fd = -1, .peer_count = 1 };
 	assert_int_equal(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
@@ -187,8 +189,6 @@ a_mac_is_the_vaults(void **state)
 	msg_list_encode(&m, &body);
 	msg_list_clear(&m);
 	assert_int_equal(MU_EDENIED, ask(OP_MAC, &body, &r));	/* token writes no accounts */
-	t.peer->kind = PROCESS_ADMIN;
-	assert_int_equal(MU_EDENIED, ask(OP_MAC, &body, &r));
 	t.peer->kind = PROCESS_CYCLE;
 	assert_int_equal(MU_OK, ask(OP_MAC, &body, &r));
 	assert_true(msg_list_decode(&r, &out));
@@ -197,6 +197,121 @@ a_mac_is_the_vaults(void **state)
 	assert_true(vault_mac_verify(t.rig.vault, "account:a", 9, out.list[0].bytes));
 	assert_true(vault_mac_verify(t.rig.vault, "account:b", 9, out.list[1].bytes));
 	msg_list_clear(&out);
+}
+
+/* Which process may have which row MACed: who writes it. */
+static struct owner {
+	const char *name, *row;
+	enum process_kind asker;
+	enum mu_rc want;
+} owners[] = {
+	{ "cycle writes accounts",		"account:x", PROCESS_CYCLE, MU_OK },
+	{ "cycle writes policies",		"policy:x", PROCESS_CYCLE, MU_OK },
+	{ "cycle makes no administrator",	"administrator:x", PROCESS_CYCLE, MU_EDENIED },
+	{ "cycle grants nothing",		"grant:x", PROCESS_CYCLE, MU_EDENIED },
+	{ "cycle takes no action",		"action:x", PROCESS_CYCLE, MU_EDENIED },
+	{ "admin writes accounts",		"account:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes policies",		"policy:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes clients",		"token_client:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes administrators",	"administrator:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes seeds",			"totp_seed:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes sessions",		"session:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes grants",		"grant:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes identifications",	"identification:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes actions",		"action:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes approvals",		"approval:x", PROCESS_ADMIN, MU_OK },
+	{ "a row of no table",			"accounts:x", PROCESS_ADMIN, MU_EDENIED },
+	{ "a table without a row",		"grant:", PROCESS_ADMIN, MU_EDENIED },
+	{ "token writes nothing",		"grant:x", PROCESS_TOKEN, MU_EDENIED },
+};
+
+static void
+owner_row(void **state)
+{
+	const struct owner *o = *state;
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(msg_list_clear) struct msg_list m = { NULL, 0 };
+	struct ipc_reader r;
+
+	msg_list_add(&m, o->row, strlen(o->row));
+	msg_list_encode(&m, &body);
+	t.peer->kind = o->asker;
+	assert_int_equal(o->want, ask(OP_MAC, &body, &r));
+}
+
+static void
+macs_are_checked_one_by_one_for_whoever_asks(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(msg_list_clear) struct msg_list m = { NULL, 0 };
+	unsigned char mac[MAC_BYTES];
+	const unsigned char *right;
+	struct ipc_reader r;
+	size_t count;
+
+	(void)state;
+	vault_mac(t.rig.vault, "grant:a", 7, mac);
+	msg_list_add(&m, "grant:a", 7);
+	msg_list_add(&m, mac, MAC_BYTES);
+	msg_list_add(&m, "grant:b", 7);
+	msg_list_add(&m, mac, MAC_BYTES);
+	msg_list_add(&m, "grant:a", 7);
+	msg_list_add(&m, mac, MAC_BYTES - 1);
+	msg_list_add(&m, "grant:a", 7);
+	msg_list_add(&m, mac, MAC_BYTES);
+	msg_list_encode(&m, &body);
+	t.peer->kind = PROCESS_CYCLE;
+	assert_int_equal(MU_OK, ask(OP_MAC_CHECK, &body, &r));
+	right = ipc_get_bytes(&r, &count);
+	assert_true(ipc_get_end(&r));
+	assert_int_equal(4, count);
+	assert_memory_equal("\1\0\0\1", right, 4);
+	mu_buf_reset(&body);
+	msg_list_add(&m, "grant:a", 7);		/* a row without its MAC is no question */
+	msg_list_encode(&m, &body);
+	assert_int_equal(MU_ERETRY, ask(OP_MAC_CHECK, &body, &r));
+	assert_true(t.ended);
+}
+
+static void
+code_ask(struct msg_code *m, const char *code, enum mu_rc want)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct ipc_reader r;
+
+	mu_secret_set(&m->code, code, strlen(code));
+	msg_code_encode(m, &body);
+	assert_int_equal(want, ask(OP_CODE_CHECK, &body, &r));
+}
+
+/* Six digits that are right by chance, one time in half a million, would be a failure less. */
+static void
+five_wrong_codes_are_evaluated_and_no_more(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	MU_AUTO(msg_code_clear) struct msg_code m = { .last_step = 0 };
+	MU_AUTO(msg_list_clear) struct msg_list seed = { NULL, 0 };
+	struct ipc_reader r;
+
+	(void)state;
+	mu_uuid_new(&m.seed_id);
+	mu_uuid_new(&m.person_id);
+	t.peer->kind = PROCESS_ADMIN;
+	msg_code_encode(&m, &body);
+	assert_int_equal(MU_OK, ask(OP_SEED_NEW, &body, &r));
+	assert_true(msg_list_decode(&r, &seed));
+	assert_int_equal(2, seed.count);
+	assert_int_equal(32, seed.list[1].size_bytes);
+	mu_secret_set(&m.sealed, seed.list[0].bytes, seed.list[0].size_bytes);
+	m.last_step = INT64_MAX;	/* then none is right */
+	code_ask(&m, "12345", MU_EINPUT);
+	for (int i = 0; i < 5; i++)
+		code_ask(&m, "123456", MU_EDENIED);
+	code_ask(&m, "123456", MU_ERETRY);
+	code_ask(&m, "1234567", MU_EINPUT);
+	m.person_id.bytes[0] ^= 1;	/* it is not this person's */
+	code_ask(&m, "123456", MU_EDENIED);
+	assert_false(t.ended);
 }
 
 static void
@@ -253,6 +368,15 @@ a_listener_gets_key_chain_and_ca(void **state)
 	msg_list_encode(&m, &body);
 	msg_list_clear(&m);
 	assert_int_equal(MU_EDENIED, ask(OP_SERVER_ISSUE, &body, &r));	/* not a name of this listener */
+	mu_buf_reset(&body);
+	msg_list_add(&m, console, strlen(console));
+	msg_list_encode(&m, &body);
+	msg_list_clear(&m);
+	assert_int_equal(MU_EDENIED, ask(OP_SERVER_ISSUE, &body, &r));	/* the administrators' alone */
+	t.peer->kind = PROCESS_CLAIM;
+	assert_int_equal(MU_EDENIED, ask(OP_SERVER_ISSUE, &body, &r));
+	t.peer->kind = PROCESS_ADMIN;
+	assert_int_equal(MU_OK, ask(OP_SERVER_ISSUE, &body, &r));
 }
 
 static void
@@ -288,6 +412,10 @@ static struct babble {
 	{ "babble as a checkpoint ends the channel",		OP_CHECKPOINT_SIGN },
 	{ "babble as a listener's names ends the channel",	OP_SERVER_ISSUE },
 	{ "babble as a request for a certificate ends the channel", OP_CLIENT_ISSUE },
+	{ "babble to have MACs checked ends the channel",	OP_MAC_CHECK },
+	{ "babble for a seed ends the channel",			OP_SEED_NEW },
+	{ "babble as a code ends the channel",			OP_CODE_CHECK },
+	{ "babble for an administrator's certificate ends the channel", OP_ADMIN_ISSUE },
 };
 
 static void
@@ -305,16 +433,21 @@ babble_row(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[6 + MU_COUNT(babbles)] = {
+	struct CMUnitTest tests[8 + MU_COUNT(babbles) + MU_COUNT(owners)] = {
 		cmocka_unit_test_setup_teardown(a_batch_is_answered_in_order_and_one_by_one, start, end),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_into_one_answer_is_to_be_asked_again, start, end),
 		cmocka_unit_test_setup_teardown(a_mac_is_the_vaults, start, end),
+		cmocka_unit_test_setup_teardown(macs_are_checked_one_by_one_for_whoever_asks, start, end),
+		cmocka_unit_test_setup_teardown(five_wrong_codes_are_evaluated_and_no_more, start, end),
 		cmocka_unit_test_setup_teardown(a_password_is_sealed_and_opened_for_its_credential_alone, start, end),
 		cmocka_unit_test_setup_teardown(a_listener_gets_key_chain_and_ca, start, end),
 		cmocka_unit_test_setup_teardown(a_checkpoint_comes_back_signed, start, end),
 	};
+	size_t n = 8;
 
 	for (size_t i = 0; i < MU_COUNT(babbles); i++)
-		tests[6 + i] = (struct CMUnitTest){ babbles[i].name, babble_row, start, end, &babbles[i] };
+		tests[n++] = (struct CMUnitTest){ babbles[i].name, babble_row, start, end, &babbles[i] };
+	for (size_t i = 0; i < MU_COUNT(owners); i++)
+		tests[n++] = (struct CMUnitTest){ owners[i].name, owner_row, start, end, &owners[i] };
 	return cmocka_run_group_tests_name("keys", tests, NULL, NULL);
 }

@@ -144,7 +144,7 @@ static struct csr_row {
 	const char *client;
 	enum mu_rc want;
 } csr_rows[] = {
-	{ "P-256",				P256, SOUND, "xmpp-1.example", MU_OK },
+	{ "P-256",				P256, SOUND, "xmpp-1", MU_OK },
 	{ "P-384",				P384, SOUND, "xmpp", MU_OK },
 	{ "RSA of 2048 bits",			RSA2048, SOUND, "xmpp", MU_OK },
 	{ "Ed25519",				ED25519, SOUND, "xmpp", MU_OK },
@@ -167,8 +167,14 @@ static struct csr_row {
 	{ "larger than a request may be",	P256, TOO_LARGE, "xmpp", MU_EINPUT },
 	{ "no client name",			P256, SOUND, "", MU_EINPUT },
 	{ "a client name with a slash",		P256, SOUND, "a/b", MU_EINPUT },
-	{ "a client name of 65",		P256, SOUND,
-	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", MU_EINPUT },
+	{ "a client name of 31",		P256, SOUND, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", MU_OK },
+	{ "a client name of 32",		P256, SOUND, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", MU_EINPUT },
+	{ "a client named as an administrator's session", P256, SOUND,
+	    "admin.01935b2a-0000-7000-8000-000000000001", MU_EINPUT },
+	{ "a client name that is short for one",	P256, SOUND, "admin.x", MU_EINPUT },
+	{ "a client may be named admin",	P256, SOUND, "admin", MU_OK },
+	{ "a client name with a capital",	P256, SOUND, "Xmpp", MU_EINPUT },
+	{ "a client name that begins with a digit", P256, SOUND, "1xmpp", MU_EINPUT },
 };
 
 static EVP_PKEY *
@@ -316,14 +322,45 @@ csr_row(void **state)
 	X509_free(cert);
 }
 
+static void
+an_administrators_certificate_is_the_sessions_and_lasts_a_shift(void **state)
+{
+	static const struct csr_row sound = { "", P256, SOUND, "", MU_OK };
+	MU_AUTO(mu_buf_clear) struct mu_buf csr = MU_BUF_INIT;
+	MU_AUTO(vault_client_clear) struct vault_client c = { .certificate = NULL };
+	struct mu_err err = MU_ERR_INIT;
+	struct mu_uuid session_id;
+	char cn[80];
+	X509 *cert;
+
+	(void)state;
+	assert_true(mu_uuid_parse("01935b2a-0000-7000-8000-0000000000ff", &session_id));
+	csr_make(&sound, &csr);
+	assert_int_equal(MU_OK, vault_admin_issue(rig.vault, &session_id, csr.data, csr.size_bytes, NOW_S, &c,
+	    &err));
+	assert_true(cert_verify(c.certificate, X509_PURPOSE_SSL_CLIENT, NOW_S + 8 * 3600 - 1));
+	assert_false(cert_verify(c.certificate, X509_PURPOSE_SSL_CLIENT, NOW_S + 8 * 3600 + 1));
+	assert_false(cert_verify(c.certificate, X509_PURPOSE_SSL_SERVER, NOW_S));
+	assert_int_equal(NOW_S + 8 * 3600, c.not_after_s);
+	cert = cert_read(c.certificate);
+	assert_true(X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, cn, sizeof(cn)) > 0);
+	assert_string_equal("admin.01935b2a-0000-7000-8000-0000000000ff", cn);
+	X509_free(cert);
+	vault_client_clear(&c);
+	mu_buf_text_add(&csr, "x");
+	assert_int_equal(MU_EINPUT, vault_admin_issue(rig.vault, &session_id, csr.data, csr.size_bytes, NOW_S, &c,
+	    &err));
+}
+
 int
 main(void)
 {
-	struct CMUnitTest tests[2 + MU_COUNT(name_rows) + MU_COUNT(csr_rows)] = {
+	struct CMUnitTest tests[3 + MU_COUNT(name_rows) + MU_COUNT(csr_rows)] = {
 		cmocka_unit_test(the_ca_may_sign_leaves_and_nothing_else),
 		cmocka_unit_test(a_listeners_certificate_serves_its_names),
+		cmocka_unit_test(an_administrators_certificate_is_the_sessions_and_lasts_a_shift),
 	};
-	size_t n = 2;
+	size_t n = 3;
 	int failed;
 
 	rig_open(&rig);
