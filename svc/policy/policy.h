@@ -58,6 +58,8 @@ struct policy_subject {
 	const char *identified;		/* a level recorded by an action, "" for none */
 	/* Roles of requested grants that run now and whose MACs are right; NULL: none. */
 	const struct strings *granted;
+	/* Roles kept as if they were birthrights, whatever the facts say: the brake holds their loss; NULL: none. */
+	const struct strings *kept;
 };
 
 struct policy_account {
@@ -105,6 +107,9 @@ struct policy_request {
  */
 MU_CHECKED enum mu_rc policy_request_check(const struct policy *p, const struct policy_subject *subject,
     const char *role, struct policy_request *out_request, struct mu_err *err);
+
+/* Does the role exist, and is it requestable for these facts: what a grant needs to be kept. */
+bool policy_is_requestable(const struct policy *p, const char *role, const struct facts *facts);
 
 /* Is it a level of identification.yaml that an action may record? All are. */
 bool policy_level_exists(const struct policy *p, const char *level);
