@@ -42,8 +42,9 @@ void cycle_close(struct cycle *c);
 /* --- The policy in force (inforce.c): the newest version in the store -------------------------------- */
 
 /*
- * Reads, verifies and parses it. An empty store is seeded with these files first; none (file_count 0):
- * it is not. mac NULL: the caller has no channel to keys and only looks, so it is not verified.
+ * Reads, verifies and parses it, in a transaction of its own. An empty store is seeded with these files
+ * first; none (file_count 0): it is not. mac NULL: the caller has no channel to keys and only looks, so it
+ * is not verified. out_version may be NULL.
  *
  * MU_EABSENT  the store has none, and nothing to seed it with was given
  * MU_EBROKEN  its MAC is not one of keys': somebody wrote it past muster
@@ -51,6 +52,14 @@ void cycle_close(struct cycle *c);
  */
 MU_CHECKED enum mu_rc cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count,
     cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+    int64_t *out_version, struct mu_err *err);
+
+/*
+ * The same in the open transaction, never seeding: for whoever keeps a parsed one and has seen that
+ * store_policy_version is another.
+ */
+MU_CHECKED enum mu_rc cycle_policy_current(struct store *s, cycle_mac_fn *mac, void *mac_ctx,
+    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, int64_t *out_version,
     struct mu_err *err);
 
 /*
@@ -68,7 +77,7 @@ struct cycle_effect {
 	char *uid, *display_name;
 	enum person_state from, to;
 	struct strings gained, lost;		/* roles, granted ones included */
-	struct strings accounts;		/* "xmpp: enabled -> disabled", "xmpp: room ops moderator" lost or gained */
+	struct strings accounts;		/* "xmpp: enabled -> disabled", "xmpp: gains room ops moderator", "... loses ..." */
 	char *refused;				/* an account that could not be wanted, and why; NULL: none */
 };
 struct cycle_effects {
@@ -78,7 +87,7 @@ struct cycle_effects {
 void cycle_effects_clear(struct cycle_effects *e);
 
 struct cycle_again_host {
-	struct store *store;		/* STORE_PERSON | STORE_SOURCE | STORE_AUDIT | STORE_GRANT */
+	struct store *store;		/* PERSON, ACCOUNT, SOURCE, POLICY, AUDIT, GRANT */
 	const struct cycle_rules *rules;
 	cycle_mac_fn *mac;
 	cycle_mac_check_fn *mac_check;
@@ -89,7 +98,11 @@ struct cycle_again_host {
  * Locks these people, decides on their rows as they stand in the open transaction, and writes what differs
  * with its audit records. No brake: an action has passed its gates. Revocations are urgent. Grants and
  * identifications whose MAC is wrong count for nothing and are recorded (AUDIT_ROW_TAMPERED). Everyone of
- * the list has an effect, also who does not change. A preview is this and a rollback.
+ * the list has an effect, also who does not change. Whose removal the brake holds keeps what it holds. A
+ * preview is this and a rollback.
+ *
+ * MU_EABSENT  there is no such person
+ * MU_ERETRY   keys are away, or the policy in force is not rules->version any more: nothing to commit
  */
 MU_CHECKED enum mu_rc cycle_again(const struct cycle_again_host *host, const struct mu_uuid *person_ids,
     size_t count, int64_t now_ms, struct cycle_effects *out_effects, struct mu_err *err);

@@ -21,6 +21,7 @@ struct cycle_platform {
 
 struct cycle_rules {
 	const struct policy *policy;
+	int64_t version;		/* of the policy: nothing is written under an older one than is in force; 0: any */
 	struct cycle_platform *platforms;
 	size_t platform_count;
 };

@@ -19,18 +19,19 @@ bytes_encode(const struct store_policy *p, struct mu_buf *b)
 		    strlen(p->files[i].content), p->files[i].content);
 }
 
+/* Writes these files as that version, with its record. */
 static enum mu_rc
-seed_write(struct store *s, const struct policy_file *files, size_t file_count, cycle_mac_fn *mac,
-    void *mac_ctx, struct mu_err *err)
+version_write(struct store *s, const struct policy_file *files, size_t file_count, int64_t version,
+    const char *applied_by, enum audit_kind kind, cycle_mac_fn *mac, void *mac_ctx, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT;
-	MU_AUTO(store_policy_clear) struct store_policy p = { .version = 1 };
+	MU_AUTO(store_policy_clear) struct store_policy p = { .version = version };
 	unsigned char macs[1][MAC_BYTES];
 	int64_t now_ms = mu_now_ms();
-	struct audit_field fields[2];
+	struct audit_field fields[3];
 
-	p.applied_by = mu_strdup("seed");
+	p.applied_by = mu_strdup(applied_by);
 	p.applied_at_s = now_ms / 1000;
 	p.files = mu_alloc_zero(file_count, sizeof(*p.files));
 	for (size_t i = 0; i < file_count; i++)
@@ -45,7 +46,8 @@ seed_write(struct store *s, const struct policy_file *files, size_t file_count, 
 	mu_hex_format(&digest, p.digest, sizeof(p.digest));
 	fields[0] = (struct audit_field)AUDIT_NUMBER("version", p.version);
 	fields[1] = (struct audit_field)AUDIT_TEXT("digest", digest.data);
-	audit_record(s, AUDIT_POLICY_SEEDED, now_ms, fields, 2, NULL);
+	fields[2] = (struct audit_field)AUDIT_TEXT("actor", applied_by);
+	audit_record(s, kind, now_ms, fields, kind == AUDIT_POLICY_SEEDED ? 2 : 3, NULL);
 	return MU_OK;
 }
 
@@ -58,7 +60,7 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 
 	if (rc != MU_EABSENT || seed_count == 0)
 		return rc;
-	if (seed_write(s, seed, seed_count, mac, mac_ctx, err) != MU_OK)
+	if (version_write(s, seed, seed_count, 1, "seed", AUDIT_POLICY_SEEDED, mac, mac_ctx, err) != MU_OK)
 		return err->rc;
 	return store_policy_current(s, out_policy, err);
 }
@@ -97,21 +99,41 @@ current_parse(const struct store_policy *p, policy_attr_fn *attr_known, const vo
 	return mu_wrap(err, "policy version %lld", (long long)p->version);
 }
 
-enum mu_rc
-cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
-    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, struct mu_err *err)
+static enum mu_rc
+in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac, void *mac_ctx,
+    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, int64_t *out_version,
+    struct mu_err *err)
 {
 	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
+
+	if (current_read(s, seed, seed_count, mac, mac_ctx, &current, err) != MU_OK ||
+	    mac_check(&current, mac, mac_ctx, err) != MU_OK ||
+	    current_parse(&current, attr_known, attr_ctx, out_policy, err) != MU_OK)
+		return err->rc;
+	if (out_version != NULL)
+		*out_version = current.version;
+	return MU_OK;
+}
+
+enum mu_rc
+cycle_policy_current(struct store *s, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known,
+    const void *attr_ctx, struct policy **out_policy, int64_t *out_version, struct mu_err *err)
+{
+	return in_force(s, NULL, 0, mac, mac_ctx, attr_known, attr_ctx, out_policy, out_version, err);
+}
+
+enum mu_rc
+cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
+    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+    int64_t *out_version, struct mu_err *err)
+{
 	struct policy *policy = NULL;
+	int64_t version = 0;
 	enum mu_rc rc;
 
 	if (store_begin(s, err) != MU_OK)
 		return err->rc;
-	rc = current_read(s, seed, seed_count, mac, mac_ctx, &current, err);
-	if (rc == MU_OK)
-		rc = mac_check(&current, mac, mac_ctx, err);
-	if (rc == MU_OK)
-		rc = current_parse(&current, attr_known, attr_ctx, &policy, err);
+	rc = in_force(s, seed, seed_count, mac, mac_ctx, attr_known, attr_ctx, &policy, &version, err);
 	/* A seed with faults is never in force: it may be mended in its files. */
 	if (rc == MU_OK)
 		rc = store_commit(s, err);
@@ -121,5 +143,30 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 		return rc;
 	}
 	*out_policy = policy;
+	if (out_version != NULL)
+		*out_version = version;
+	return MU_OK;
+}
+
+enum mu_rc
+cycle_policy_apply(struct store *s, const struct policy_file *files, size_t file_count, int64_t base,
+    const char *applied_by, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx,
+    struct config_faults *faults, int64_t *out_version, struct mu_err *err)
+{
+	struct policy *policy = NULL;
+	int64_t version;
+
+	if (store_policy_version(s, &version, err) != MU_OK)
+		return err->rc;
+	if (version != base)
+		return mu_fail(err, MU_ECONFLICT, "policy version %lld is in force, not %lld: plan again",
+		    (long long)version, (long long)base);
+	if (policy_parse(files, file_count, attr_known, attr_ctx, faults, &policy, err) != MU_OK)
+		return err->rc;
+	policy_free(policy);
+	if (version_write(s, files, file_count, version + 1, applied_by, AUDIT_POLICY_APPLIED, mac, mac_ctx,
+	    err) != MU_OK)
+		return err->rc;
+	*out_version = version + 1;
 	return MU_OK;
 }

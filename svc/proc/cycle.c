@@ -19,6 +19,7 @@
 struct own {
 	struct store *store;
 	struct policy *policy;
+	int64_t policy_version;
 	struct cycle_rules rules;
 	struct directory_source source;
 	struct mu_buf holder;
@@ -91,7 +92,7 @@ policy_open(struct own *own, struct process *p, struct mu_err *err)
 	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
 		files[count++] = (struct policy_file){ mu_strdup(name), mu_strdup(mu_secret_text(content)) };
 	rc = cycle_policy_in_force(own->store, files, count, mac, p, rules_attr_known, p->settings,
-	    &own->policy, err);
+	    &own->policy, &own->policy_version, err);
 	for (size_t i = 0; i < count; i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);
@@ -114,6 +115,7 @@ cycle_process_open(struct process *p, struct mu_err *err)
 		return err->rc;
 	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
+	own->rules.version = own->policy_version;
 	rules_holder_format(p->settings, &own->holder);
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
 		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,

@@ -25,7 +25,8 @@ rules_init(struct cycle_rules *rules, const struct settings *settings, const str
 	for (size_t i = 0; i < settings->platform_count; i++)
 		platforms[i] = (struct cycle_platform){ settings->platforms[i].name,
 			settings->platforms[i].account, adapter_find(settings->platforms[i].adapter) };
-	*rules = (struct cycle_rules){ policy, platforms, settings->platform_count };
+	*rules = (struct cycle_rules){ .policy = policy, .platforms = platforms,
+		.platform_count = settings->platform_count };
 }
 
 void

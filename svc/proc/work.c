@@ -47,7 +47,7 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 	enum mu_rc rc;
 
 	if (cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings, &policy,
-	    err) != MU_OK)
+	    NULL, err) != MU_OK)
 		return err->rc;
 	rules_init(&rules, p->settings, policy);
 	rc = cycle_plan(own->store, &rules, mu_now_s(), out, err);

@@ -40,7 +40,7 @@ struct store_person {
 	struct attrs attrs;
 	/* of dn and attrs as the directory gave them */
 	unsigned char content_hash[CONTENT_HASH_BYTES];
-	struct strings roles;		/* birthrights held */
+	struct strings roles;		/* held: birthrights, and granted ones that work */
 	char *identified, *evidence;	/* level and reference, "" if not identified */
 	/* names of their groups now: read with the person, not written */
 	struct strings groups;

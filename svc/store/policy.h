@@ -29,5 +29,8 @@ void store_policy_write(struct store *s, const struct store_policy *p);
 #define STORE_CHANNEL_POLICY "muster_policy"	/* hint: a newer version is in force */
 /* The newest version's number, 0 while there is none: cheap, for whoever keeps a parsed one. */
 MU_CHECKED enum mu_rc store_policy_version(struct store *s, int64_t *out_version, struct mu_err *err);
+/* The newest version with which everyone has been decided on anew, 0: none yet. */
+MU_CHECKED enum mu_rc store_policy_decided(struct store *s, int64_t *out_version, struct mu_err *err);
+void store_policy_decided_write(struct store *s, int64_t version, int64_t now_s);
 
 #endif

@@ -62,6 +62,9 @@ void store_holds_clear(struct store_holds *h);
 /* Everyone held, released ones too; source NULL: of all sources. In order of source, name. */
 MU_CHECKED enum mu_rc store_brake_hold_list(struct store *s, const char *source,
     struct store_holds *out_holds, struct mu_err *err);
+/* Those of these people who are held: person_id, source and released alone. */
+MU_CHECKED enum mu_rc store_brake_hold_find(struct store *s, const struct mu_uuid *person_ids,
+    size_t count, struct store_holds *out_holds, struct mu_err *err);
 /* These alone pass the brake from now on, whatever the directory says of them when it is read next. */
 void store_brake_release(struct store *s, const char *source, const struct mu_uuid *person_ids,
     size_t count);
