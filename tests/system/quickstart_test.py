@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rig.musterd import TOP
 
-FIGURES = {"joiner_ms", "mover_ms", "leaver_token_ms", "leaver_session_ms"}
+FIGURES = {"joiner_ms", "mover_ms", "leaver_token_ms", "leaver_session_ms", "revoke_ms"}
 
 
 def quickstart(*options):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What tests/quickstart shows: somebody joins, somebody moves, somebody leaves.
+"""What tests/quickstart shows: somebody joins, moves, leaves; administrators revoke and grant.
 
 Each clock starts when slapd has acknowledged the change and stops at what an independent client,
 started and logged in before, saw: a stanza, a closed stream, a refusal over TLS. A step fails if
@@ -12,9 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
+from rig.administrator import Administrator
 from rig.directory import ADMIN_DN, organisation
 from rig.musterd import Hold
-from rig.process import end_on_signals, wait_until, write_file
+from rig.process import end_on_signals, now_ns, wait_until, write_file
 from rig.stage import FIRST_READ_S, Stage, groups_shown, jid, people_of, wait_all_shown
 
 IN_TIME_S = 30
@@ -39,11 +40,12 @@ class Walk:
         self.in_time_s = in_time_s
         self.figures = {}
         operations, sales = people_of("Operations"), people_of("Sales")
-        self.old_colleague, self.mover, self.leaver = operations[:3]
+        self.old_colleague, self.mover, self.leaver, self.granted_person = operations[:4]
         self.new_colleague, self.visitor = sales[:2]
         self.watches = {}
         self.leaver_token = None
         self.fifths = 0
+        self.administrators_there = ()
 
     def prepare(self):
         say("starting a directory with %d people, a chat server and musterd"
@@ -156,6 +158,59 @@ class Walk:
             f" session ended after {self.figures['leaver_session_ms']} ms, login refused")
 
 
+    def administrators(self):
+        """two administrators are bootstrapped on the console, one enrols a third, the other approves"""
+        console, second, third = (Administrator(self.stage, p) for p in people_of("People")[:3])
+        console.bootstrap()
+        second.bootstrap()
+        late = Administrator(self.stage, people_of("Finance")[0])
+        assert late.bootstrap(expect=1).status == 1, "a third one was bootstrapped"
+        say(f"  {console.person.name} and {second.person.name} were; then the console's door was closed")
+        console.log_in()
+        second.log_in()
+        say("  both logged in; each code opens once, so the next ones are waited for")
+        asked = console.act("admin", "enrol", third.person.uid, "administrator", "--reason", "a third pair of hands",
+                            expect=3).json
+        granted = second.act("approve", asked["digest"]).json
+        third.log_in_first(granted["shown"]["enrolment_code"])
+        say(f"  {console.person.name} enrolled {third.person.name}, {second.person.name} approved, and"
+            f" {third.person.name} collected a seed with the one-time code and logged in")
+        self.administrators_there = console, second, third
+
+    def revoke(self):
+        """an administrator revokes somebody who is online: session, login and token API all end"""
+        victim, (_, _, third) = self.old_colleague, self.administrators_there
+        session, token = self.watches[victim], self.stage.granted(victim)
+        before, before_token = session.mark(), token.mark()
+        code = third.authenticator.code()
+        begun = now_ns()
+        third.muster("revoke", victim.uid, "--reason", "the phone was stolen", "--wait", secrets=[code])
+        closed = session.wait("the live session ends", self.in_time_s, before, event="closed")
+        refused = token.wait("the token API refuses", self.in_time_s, before_token, event="answer", status=403)
+        assert refused["t"] > begun and closed["t"] > begun
+        self.figures["revoke_ms"] = milliseconds(begun, closed["t"])
+        self.stage.log_in(victim).wait("the login is refused", self.in_time_s, event="refused",
+                                       stage=lambda s: s in ("auth", "bind"))
+        say(f"  {victim.name}'s session ended {self.figures['revoke_ms']} ms after muster revoke was typed; login and"
+            " token API refuse")
+
+    def approval(self):
+        """a role that needs approval is granted for an hour, and the second administrator approves"""
+        person, (first, second, third) = self.granted_person, self.administrators_there
+        first.act("identify", person.uid, "--level", "in-person", "--method", "passport", "--evidence", "HR-1",
+                  "--reason", "before the shift")
+        asked = third.act("grant", person.uid, "ops-moderator", "--until", "1h", "--reason", "night shift",
+                          expect=3).json
+        token = self.stage.token_watch(person.uid)
+        before = token.wait("the token API answers", self.in_time_s, event="answer", status=200)
+        assert "ops-moderator" not in before["roles"], "the role was there before anybody approved"
+        mark = token.mark()
+        second.act("approve", asked["digest"])
+        granted = token.wait("the token API grants the role", self.in_time_s, mark, event="answer", status=200,
+                             roles=lambda roles: "ops-moderator" in roles)
+        say(f"  {person.name} has {', '.join(granted['roles'])}")
+
+
 def invitation(walk):
     """What to type while everything is up."""
     stage, visitor, mover = walk.stage, walk.visitor, walk.old_colleague
@@ -190,7 +245,8 @@ Ctrl-C ends everything and removes {stage.workdir.path}.
 def walk_all(stage, broken):
     walk = Walk(stage, BROKEN_IN_TIME_S if broken else IN_TIME_S)
     steps = {"start": walk.prepare, "joiner": walk.joiner, "unidentified joiner": walk.unidentified,
-             "mover": walk.move, "leaver": walk.leave}
+             "mover": walk.move, "leaver": walk.leave, "administrators": walk.administrators,
+             "revoke": walk.revoke, "approval": walk.approval}
     hold = None
     try:
         for name, step in steps.items():

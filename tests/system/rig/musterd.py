@@ -1,5 +1,6 @@
 """musterd under test: its configuration, its life, its log, its processes, its listeners."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -64,6 +66,9 @@ token:
 claim:
   listen: "127.0.0.1:{claim_port}"
   names: [localhost, 127.0.0.1]
+admin:
+  listen: "127.0.0.1:{admin_port}"
+  names: [localhost, 127.0.0.1]
 """
 
 
@@ -72,7 +77,7 @@ class Musterd:
         self.folder = workdir.make("musterd")
         self.state = self.folder / "state"
         self.binary = Path(build) / "bin" / "musterd"
-        self.token_port, self.claim_port = free_port(), free_port()
+        self.token_port, self.claim_port, self.admin_port = free_port(), free_port(), free_port()
         self.ca = self.state / "ca.crt"
         self.console = self.state / "run" / "console.sock"
         self.client_key = self.folder / "client.key"
@@ -89,13 +94,18 @@ class Musterd:
             platform=PLATFORM, ejabberd_url=ejabberd.url, xmpp_host=xmpp.HOST,
             rooms_host=xmpp.ROOMS_HOST, ejabberd_admin=xmpp.ADMIN,
             ejabberd_password_file=self.secret("ejabberd-password", ejabberd.admin_password),
-            client=CLIENT, csr=csr, token_port=self.token_port, claim_port=self.claim_port)
+            client=CLIENT, csr=csr, token_port=self.token_port, claim_port=self.claim_port,
+            admin_port=self.admin_port)
         self.config = write_file(self.folder / "musterd.yaml", self.text)
         self.server = Server("musterd", [self.binary, "-c", self.config, "run"],
                              self.folder / "musterd.log")
 
     def secret(self, name, text):
         return write_file(self.folder / name, text + "\n", mode=0o600)
+
+    def ca_fingerprint(self):
+        """SHA-256 of the private CA's certificate, as the console's bootstrap prints it."""
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.ca.read_text())).hexdigest()
 
     def start(self, timeout_s=READY_S):
         seen = self.log_mark()

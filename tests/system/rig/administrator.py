@@ -1,0 +1,133 @@
+"""An administrator at a terminal: the muster command, an authenticator, and the clock both go by."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import struct
+import subprocess
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from rig.musterd import BUILD
+from rig.process import wait_until
+
+STEP_S = 30
+COMMAND_S = 120
+
+
+class Authenticator:
+    """RFC 6238 as a phone does it: SHA-1, six digits, thirty seconds, and never a code ahead of time."""
+
+    def __init__(self, uri):
+        parts = urlsplit(uri)
+        assert (parts.scheme, parts.netloc) == ("otpauth", "totp"), uri
+        fields = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        assert (fields["algorithm"], fields["digits"], fields["period"]) == ("SHA1", "6", "30"), uri
+        secret = fields["secret"]
+        self.seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+        assert len(self.seed) >= 20, "the seed is shorter than 160 bits"
+        self.last = 0
+
+    def at(self, step):
+        digest = hmac.new(self.seed, struct.pack(">Q", step), hashlib.sha1).digest()
+        start = digest[-1] & 15
+        return f"{(struct.unpack('>I', digest[start:start + 4])[0] & 0x7fffffff) % 10**6:06}"
+
+    @staticmethod
+    def now():
+        return int(time.time()) // STEP_S
+
+    def code(self):
+        """A code that has not been used: the one before the present one where that is still good,
+        else the present one, else the next as soon as its time has come."""
+        step = max(self.last + 1, self.now() - 1)
+        wait_until("the next code's time comes", lambda: self.now() >= step, 2 * STEP_S, 0.1)
+        self.last = max(step, self.now() - 1)
+        return self.at(self.last)
+
+    def wrong(self):
+        """Six digits that are no code of any step near now."""
+        near = {self.at(self.now() + d) for d in range(-3, 4)}
+        return next(c for c in ("000000", "111111", "222222", "333333", "444444", "555555",
+                                "666666", "777777") if c not in near)
+
+
+@dataclass
+class Done:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Administrator:
+    """A person with a terminal of their own: their sessions and pins are in a folder nobody shares."""
+
+    def __init__(self, stage, person, build=BUILD):
+        self.stage, self.person = stage, person
+        self.home = stage.workdir.make(f"terminal-{person.uid}", mode=0o700)
+        self.binary = build / "bin" / "muster"
+        self.authenticator = None
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [self.binary, "--secrets-stdin", *map(str, arguments)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "MUSTER_HOME": str(self.home), "LANG": "C.UTF-8"})
+
+    def muster(self, *arguments, secrets=(), expect=0):
+        """Runs the command; secrets go in by standard input, a line each."""
+        process = self.start(*arguments)
+        out, err = process.communicate("".join(f"{s}\n" for s in secrets), timeout=COMMAND_S)
+        done = Done(process.returncode, out, err)
+        assert expect is None or done.status == expect, \
+            f"muster {' '.join(map(str, arguments))}: status {done.status}, not {expect}\n{out}{err}"
+        return done
+
+    def act(self, *arguments, expect=0):
+        """Runs a command that asks for a code, and gives it one."""
+        return self.muster("--json", *arguments, secrets=[self.authenticator.code()], expect=expect)
+
+    @property
+    def server(self):
+        musterd = self.stage.musterd
+        return ["--server", f"https://127.0.0.1:{musterd.admin_port}",
+                "--ca-fingerprint", musterd.ca_fingerprint()]
+
+    def bootstrap(self, role="administrator", expect=0):
+        """On the console: reads the seed from its terminal, types the first code."""
+        return self.enrol_with("--console", self.stage.musterd.console, "bootstrap", self.person.uid, role,
+                               "--no-qr", expect=expect)
+
+    def log_in_first(self, enrolment_code):
+        """The first login of somebody who was enrolled: the one-time code brings the seed."""
+        return self.enrol_with(*self.server, "login", "--user", self.person.uid, "--no-qr",
+                               secrets=[self.person.password, enrolment_code])
+
+    def enrol_with(self, *arguments, secrets=(), expect=0):
+        process = self.start(*arguments)
+        for secret in secrets:
+            process.stdin.write(f"{secret}\n")
+        process.stdin.flush()
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "otpauth://" in line:
+                self.authenticator = Authenticator(line[line.index("otpauth://"):].strip())
+                process.stdin.write(f"{self.authenticator.code()}\n")
+                break
+        out, err = process.communicate(timeout=COMMAND_S)
+        done = Done(process.returncode, "".join(said) + out, err)
+        assert expect is None or done.status == expect, \
+            f"muster {arguments}: status {done.status}, not {expect}\n{done.out}{done.err}"
+        return done
+
+    def log_in(self, expect=0):
+        return self.muster(*self.server, "login", "--user", self.person.uid,
+                           secrets=[self.person.password, self.authenticator.code()], expect=expect)
