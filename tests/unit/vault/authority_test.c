@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "crypto/cert.h"
+#include "crypto/csr.h"
 #include "crypto/sign.h"
 
 static struct rig rig;
@@ -352,15 +353,44 @@ an_administrators_certificate_is_the_sessions_and_lasts_a_shift(void **state)
 	    &err));
 }
 
+static void
+a_request_of_ours_is_certified_for_its_key(void **state)
+{
+	MU_AUTO(crypto_key_freep) struct crypto_key *key = crypto_key_new(CRYPTO_ES256);
+	MU_AUTO(crypto_key_freep) struct crypto_key *other = crypto_key_new(CRYPTO_ED25519), *public = NULL;
+	MU_AUTO(mu_buf_clear) struct mu_buf csr = MU_BUF_INIT, none = MU_BUF_INIT;
+	MU_AUTO(vault_client_clear) struct vault_client c = { .certificate = NULL };
+	unsigned char bytes[CRYPTO_PUBLIC_MAX_BYTES];
+	struct mu_err err = MU_ERR_INIT;
+	X509 *cert;
+
+	(void)state;
+	assert_int_equal(MU_OK, crypto_csr_make(key, "zoë", &csr, &err));
+	assert_int_equal(MU_OK, vault_client_issue(rig.vault, "xmpp", csr.data, csr.size_bytes, NOW_S, &c, &err));
+	cert = cert_read(c.certificate);
+	assert_int_equal(1, EVP_PKEY_eq(X509_get0_pubkey(cert), crypto_key_openssl(key)));
+	X509_free(cert);
+	assert_int_equal(MU_EINPUT, crypto_csr_make(key, "", &none, &err));
+	assert_int_equal(MU_EINPUT, crypto_csr_make(key,
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &none, &err));
+	assert_int_equal(MU_EINPUT, crypto_csr_make(key, "\xff", &none, &err));
+	assert_int_equal(MU_EBROKEN, crypto_csr_make(other, "zoë", &none, &err));
+	assert_int_equal(MU_OK, crypto_key_public_new(CRYPTO_ES256, bytes, crypto_key_public_bytes(key, bytes),
+	    &public, &err));
+	assert_int_equal(MU_EBROKEN, crypto_csr_make(public, "zoë", &none, &err));
+	assert_int_equal(0, none.size_bytes);
+}
+
 int
 main(void)
 {
-	struct CMUnitTest tests[3 + MU_COUNT(name_rows) + MU_COUNT(csr_rows)] = {
+	struct CMUnitTest tests[4 + MU_COUNT(name_rows) + MU_COUNT(csr_rows)] = {
 		cmocka_unit_test(the_ca_may_sign_leaves_and_nothing_else),
 		cmocka_unit_test(a_listeners_certificate_serves_its_names),
 		cmocka_unit_test(an_administrators_certificate_is_the_sessions_and_lasts_a_shift),
+		cmocka_unit_test(a_request_of_ours_is_certified_for_its_key),
 	};
-	size_t n = 3;
+	size_t n = 4;
 	int failed;
 
 	rig_open(&rig);
