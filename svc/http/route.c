@@ -129,21 +129,23 @@ http_target_clear(struct http_target *t)
 
 enum fit { FIT_NOT, FIT_MALFORMED, FIT_YES };
 
-/* Does path fit the pattern, whose {name} stands last if at all? name gets what stands there. */
+/* Does path fit the pattern, which has one {name} at most? name gets what stands there. */
 static enum fit
 pattern_fit(const char *pattern, const char *path, size_t path_bytes, struct mu_buf *name)
 {
-	const char *brace = strchr(pattern, '{');
-	size_t fixed = brace == NULL ? strlen(pattern) : (size_t)(brace - pattern);
+	const char *brace = strchr(pattern, '{'), *end = brace == NULL ? "" : strchr(brace, '}') + 1;
+	size_t before = brace == NULL ? strlen(pattern) : (size_t)(brace - pattern), behind = strlen(end);
+	size_t name_bytes = path_bytes - before - behind;
 
-	if (path_bytes < fixed || memcmp(path, pattern, fixed) != 0)
+	if (path_bytes < before + behind || memcmp(path, pattern, before) != 0 ||
+	    memcmp(path + path_bytes - behind, end, behind) != 0)
 		return FIT_NOT;
 	if (brace == NULL)
-		return path_bytes == fixed ? FIT_YES : FIT_NOT;
-	if (path_bytes == fixed || memchr(path + fixed, '/', path_bytes - fixed) != NULL)
+		return name_bytes == 0 ? FIT_YES : FIT_NOT;
+	if (name_bytes == 0 || memchr(path + before, '/', name_bytes) != NULL)
 		return FIT_NOT;
 	mu_buf_reset(name);
-	return http_percent_parse(path + fixed, path_bytes - fixed, name) ? FIT_YES : FIT_MALFORMED;
+	return http_percent_parse(path + before, name_bytes, name) ? FIT_YES : FIT_MALFORMED;
 }
 
 static bool

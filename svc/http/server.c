@@ -102,8 +102,10 @@ on_connection(void *ctx, struct MHD_Connection *mhd, void **slot,
 	if (info == NULL || getpeername(info->connect_fd, (struct sockaddr *)&address, &size) != 0)
 		return;
 	if (address.ss_family == AF_UNIX) {
-		if (getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &owner, &owner_size) == 0)
+		if (getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &owner, &owner_size) == 0) {
 			peer->uid = owner.uid;
+			peer->pid = owner.pid;
+		}
 	} else if (getnameinfo((struct sockaddr *)&address, size, peer->address,
 	    sizeof(peer->address), NULL, 0, NI_NUMERICHOST) != 0) {
 		peer->address[0] = '\0';

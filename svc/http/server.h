@@ -47,20 +47,22 @@ struct http_peer {
 	char name[HTTP_PEER_NAME_BYTES]; /* its subject's CN, "" when it has none that fits */
 	int64_t not_after_s;
 	uid_t uid;			/* of the process behind a Unix socket; (uid_t)-1 over TCP */
+	pid_t pid;			/* the same, as it was when it connected; 0 over TCP */
 	char address[HTTP_PEER_ADDRESS_BYTES];	/* numeric; "" behind a Unix socket */
 };
 
 enum http_need {
-	HTTP_NEED_NOTHING,
+	HTTP_NEED_NOTHING,	/* with client_ca_pem a certificate is asked for all the same */
 	HTTP_NEED_CERTIFICATE,	/* a trusted one, else 401 */
 	HTTP_NEED_LOCAL,	/* a process of root or of our own user behind a Unix socket, else 403 */
 };
 
 typedef void http_handler_fn(void *ctx, struct http_request *req);
 
+/* A pattern has one {name} at most, which stands for one segment of the path: never empty, no '/'. */
 struct http_route {
 	const char *method;		/* "GET" is HEAD, too */
-	const char *pattern;		/* "/healthz", "/v1/grants/{account}": the name must end it */
+	const char *pattern;		/* "/healthz", "/v1/grants/{account}", "/v1/people/{who}/explain" */
 	enum http_need need;
 	const char *body_type;		/* media type of the body that it takes; NULL: takes none */
 	size_t body_max_bytes;		/* 0: HTTP_BODY_MAX_BYTES */

@@ -20,9 +20,23 @@ nothing(void *ctx, struct http_request *req)
 
 static const struct http_route routes[] = {
 	{ "GET", "/v1/grants/{account}", HTTP_NEED_CERTIFICATE, NULL, 0, false, nothing },
+	{ "POST", "/v1/actions/{digest}/execute", HTTP_NEED_CERTIFICATE, "application/json", 0, false, nothing },
 	{ "GET", "/healthz", HTTP_NEED_NOTHING, NULL, 0, false, nothing },
 	{ "POST", "/claim", HTTP_NEED_NOTHING, "application/x-www-form-urlencoded", 0, true, nothing },
 };
+
+/* Does the path of target lie between the two halves of the pattern? */
+static bool
+name_stands(const char *target, const char *pattern)
+{
+	size_t path_bytes = strcspn(target, "?"), before = strcspn(pattern, "{");
+	const char *end = strchr(pattern, '}') + 1;
+	size_t behind = strlen(end);
+
+	return path_bytes > before + behind && strncmp(target, pattern, before) == 0 &&
+	    strncmp(target + path_bytes - behind, end, behind) == 0 &&
+	    memchr(target + before, '/', path_bytes - before - behind) == NULL;
+}
 
 static void
 target_try(const char *method, const char *target)
@@ -35,9 +49,9 @@ target_try(const char *method, const char *target)
 
 	if ((status == 0) != (t.route != NULL) || detail == NULL)
 		abort();
-	if (t.route == &routes[0]) {
+	if (t.route != NULL && strchr(t.route->pattern, '{') != NULL) {
 		if (!mu_utf8_valid(t.name.data, t.name.size_bytes) || t.name.size_bytes == 0 ||
-		    strncmp(target, "/v1/grants/", 11) != 0)
+		    !name_stands(target, t.route->pattern))
 			abort();
 		http_percent_format(&text, t.name.data);
 		if (!http_percent_parse(text.data, text.size_bytes, &back) ||

@@ -48,6 +48,16 @@ hello(void *ctx, struct http_request *req)
 }
 
 static void
+loud(void *ctx, struct http_request *req)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT;
+
+	(void)ctx;
+	mu_buf_format(&b, "HELLO %s", http_name_of(req));
+	http_answer(req, 200, "text/plain", b.data, b.size_bytes, NULL);
+}
+
+static void
 held_answer(void *ctx)
 {
 	struct held *h = ctx;
@@ -102,8 +112,20 @@ who(void *ctx, struct http_request *req)
 	const struct http_peer *peer = http_peer_of(req);
 
 	(void)ctx;
-	mu_buf_format(&b, "%s ", peer->name);
+	mu_buf_format(&b, "%s%s ", !peer->has_certificate ? "nobody" : peer->is_trusted ? "trusted " :
+	    "untrusted ", peer->name);
 	mu_hex_format(&b, peer->fingerprint, sizeof(peer->fingerprint));
+	http_answer(req, 200, "text/plain", b.data, b.size_bytes, NULL);
+}
+
+static void
+process(void *ctx, struct http_request *req)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT;
+	const struct http_peer *peer = http_peer_of(req);
+
+	(void)ctx;
+	mu_buf_format(&b, "pid %ld uid %ld", (long)peer->pid, (long)(int)peer->uid);
 	http_answer(req, 200, "text/plain", b.data, b.size_bytes, NULL);
 }
 
@@ -119,6 +141,10 @@ page(void *ctx, struct http_request *req)
 
 static const struct http_route routes[] = {
 	{ "GET", "/hello/{name}", HTTP_NEED_NOTHING, NULL, 0, false, hello },
+	{ "GET", "/hello/{name}/loud", HTTP_NEED_NOTHING, NULL, 0, false, loud },
+	{ "POST", "/hello/{name}/form", HTTP_NEED_NOTHING, "application/x-www-form-urlencoded", 0, false, hello },
+	{ "GET", "/maybe", HTTP_NEED_NOTHING, NULL, 0, false, who },
+	{ "GET", "/process", HTTP_NEED_NOTHING, NULL, 0, false, process },
 	{ "GET", "/held", HTTP_NEED_NOTHING, NULL, 0, false, hold_short },
 	{ "GET", "/never", HTTP_NEED_NOTHING, NULL, 0, false, hold_long },
 	{ "GET", "/form", HTTP_NEED_NOTHING, NULL, 0, false, hello },
@@ -293,6 +319,27 @@ static struct probe {
 	    200, 2, false, "hello b" },
 	{ "a name is decoded", BYTES("GET /hello/J%C3%B6rg%2F1 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1,
 	    false, "hello J\xc3\xb6rg/1" },
+	{ "a name in the middle",
+	    BYTES("GET /hello/ann/loud HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false, "HELLO ann" },
+	{ "a name in the middle is decoded",
+	    BYTES("GET /hello/J%C3%B6rg%2F1/loud?a=b HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false,
+	    "HELLO J\xc3\xb6rg/1" },
+	{ "a name that spells what follows it",
+	    BYTES("GET /hello/loud HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false, "hello loud" },
+	{ "a name in the middle that spells it, too",
+	    BYTES("GET /hello/loud/loud HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false, "HELLO loud" },
+	{ "no name in the middle",
+	    BYTES("GET /hello//loud HTTP/1.1\r\nHost: x\r\n\r\n"), 404, 0, false, NULL },
+	{ "two names in the middle",
+	    BYTES("GET /hello/a/b/loud HTTP/1.1\r\nHost: x\r\n\r\n"), 404, 0, false, NULL },
+	{ "more behind what follows a name",
+	    BYTES("GET /hello/a/loud/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404, 0, false, NULL },
+	{ "an escaped slash is no end of a name",
+	    BYTES("GET /hello/a%2Floud HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false, "hello a/loud" },
+	{ "a name in the middle that is half an escape",
+	    BYTES("GET /hello/a%/loud HTTP/1.1\r\nHost: x\r\n\r\n"), 400, 0, true, NULL },
+	{ "a wrong method behind a name in the middle",
+	    BYTES("GET /hello/a/form HTTP/1.1\r\nHost: x\r\n\r\n"), 405, 0, false, "Allow: POST\r\n" },
 	{ "a query is decoded",
 	    BYTES("GET /hello/x?word=good+day%21 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, 1, false,
 	    "good day! x" },
@@ -403,6 +450,21 @@ probe_row(void **state)
 	    closed != p->closes || (p->holds != NULL && strstr(b.data, p->holds) == NULL))
 		fail_msg("wanted %s%d answers, %s; got %s, %s", want, p->answers,
 		    p->closes ? "closed" : "kept", mu_buf_text(&b), closed ? "closed" : "kept");
+	(void)close(fd);
+}
+
+static void
+a_process_behind_a_unix_socket_is_named(void **state)
+{
+	static const char bytes[] = "GET /process HTTP/1.1\r\nHost: x\r\n\r\n";
+	MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT, want = MU_BUF_INIT;
+	int fd = unix_connect(&plain);
+
+	(void)state;
+	assert_int_equal(write(fd, bytes, sizeof(bytes) - 1), (ssize_t)sizeof(bytes) - 1);
+	(void)read_all(fd, &b);
+	mu_buf_format(&want, "pid %ld uid %ld", (long)getpid(), (long)geteuid());
+	assert_non_null(strstr(mu_buf_text(&b), want.data));
 	(void)close(fd);
 }
 
@@ -558,6 +620,15 @@ static struct caller {
 	    GNUTLS_KP_TLS_WWW_CLIENT, -2, HTTP_ANSWERED, 401, "expired" },
 	{ "a server's certificate is no client's", "/who", "https://localhost", true, false,
 	    GNUTLS_KP_TLS_WWW_SERVER, 9, HTTP_ANSWERED, 401, "purpose" },
+	{ "a route may take a certificate", "/maybe", "https://localhost", true, false,
+	    GNUTLS_KP_TLS_WWW_CLIENT, 9, HTTP_ANSWERED, 200, "trusted prosody " },
+	{ "or none", "/maybe", "https://localhost", false, false, NULL, 0, HTTP_ANSWERED, 200, "nobody " },
+	{ "and is told that it is a stranger's", "/maybe", "https://localhost", true, true,
+	    GNUTLS_KP_TLS_WWW_CLIENT, 9, HTTP_ANSWERED, 200, "untrusted prosody " },
+	{ "or that it has run out", "/maybe", "https://localhost", true, false,
+	    GNUTLS_KP_TLS_WWW_CLIENT, -2, HTTP_ANSWERED, 200, "untrusted prosody " },
+	{ "over TCP there is no process to name", "/process", "https://localhost", false, false, NULL, 0,
+	    HTTP_ANSWERED, 200, "pid 0 uid -1" },
 	{ "no certificate is needed where none is", "/hello/x", "https://localhost", false, false, NULL,
 	    0, HTTP_ANSWERED, 200, "hello x" },
 	{ "the console's door is not on TCP", "/local", "https://localhost", true, false,
@@ -669,7 +740,8 @@ all_down(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 6] = {
+	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 7] = {
+		cmocka_unit_test(a_process_behind_a_unix_socket_is_named),
 		cmocka_unit_test(silence_is_dropped),
 		cmocka_unit_test(one_address_has_its_share_of_the_connections),
 		cmocka_unit_test(headers_are_bounded),
@@ -677,7 +749,7 @@ main(void)
 		cmocka_unit_test(tls12_is_refused),
 		cmocka_unit_test(plain_tcp_is_refused),
 	};
-	size_t count = 6;
+	size_t count = 7;
 
 	for (size_t i = 0; i < MU_COUNT(probes); i++)
 		tests[count++] = (struct CMUnitTest){ probes[i].name, probe_row, NULL, NULL, &probes[i] };
