@@ -19,7 +19,8 @@ by_name(const void *x, const void *y)
 }
 
 static enum mu_rc
-file_read(int folder, const char *path, const char *name, struct policy_folder *f, struct mu_err *err)
+file_read(int folder, const char *path, const char *name, const char *prefix, struct policy_folder *f,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_secret_clear) struct mu_secret text = MU_SECRET_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf place = MU_BUF_INIT;
@@ -36,25 +37,26 @@ file_read(int folder, const char *path, const char *name, struct policy_folder *
 	if (!mu_utf8_valid(mu_secret_text(&text), text.size_bytes))
 		return mu_fail(err, MU_ECONFIG, "%s is not UTF-8", place.data);
 	f->files = mu_alloc_again(f->files, f->file_count + 1, sizeof(*f->files));
-	f->files[f->file_count++] = (struct policy_file){ mu_strdup(name), mu_strdup(mu_secret_text(&text)) };
+	mu_buf_reset(&place);
+	mu_buf_format(&place, "%s%s", prefix, name);
+	f->files[f->file_count++] = (struct policy_file){ mu_strdup(place.data),
+		mu_strdup(mu_secret_text(&text)) };
 	return MU_OK;
 }
 
-enum mu_rc
-policy_folder_read(const char *path, struct policy_folder *out_folder, struct mu_err *err)
+/* All *.yaml of an open folder, which this closes; prefix comes before each name. */
+static enum mu_rc
+files_read(DIR *dir, const char *path, const char *prefix, struct policy_folder *out_folder, struct mu_err *err)
 {
 	struct policy_folder f = { .file_count = 0 };
 	enum mu_rc rc = MU_OK;
 	const struct dirent *e;
-	DIR *dir = opendir(path);
 
-	if (dir == NULL)
-		return mu_fail_errno(err, MU_ECONFIG, "cannot open the policies folder %s", path);
 	while (rc == MU_OK && (e = readdir(dir)) != NULL) {
 		size_t length = strlen(e->d_name);
 
 		if (length > 5 && strcmp(e->d_name + length - 5, ".yaml") == 0 && e->d_name[0] != '.')
-			rc = file_read(dirfd(dir), path, e->d_name, &f, err);
+			rc = file_read(dirfd(dir), path, e->d_name, prefix, &f, err);
 	}
 	(void)closedir(dir);
 	if (rc != MU_OK) {
@@ -64,6 +66,32 @@ policy_folder_read(const char *path, struct policy_folder *out_folder, struct mu
 	if (f.file_count > 0)
 		qsort(f.files, f.file_count, sizeof(*f.files), by_name);
 	*out_folder = f;
+	return MU_OK;
+}
+
+enum mu_rc
+policy_folder_read(const char *path, struct policy_folder *out_folder, struct mu_err *err)
+{
+	DIR *dir = opendir(path);
+
+	if (dir == NULL)
+		return mu_fail_errno(err, MU_ECONFIG, "cannot open the policies folder %s", path);
+	return files_read(dir, path, "", out_folder, err);
+}
+
+enum mu_rc
+policy_cases_read(const char *path, struct policy_folder *out_folder, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf place = MU_BUF_INIT;
+	DIR *dir;
+
+	mu_buf_format(&place, "%s/%s", path, "cases");
+	dir = opendir(place.data);
+	if (dir != NULL)
+		return files_read(dir, place.data, "cases/", out_folder, err);
+	if (errno != ENOENT)
+		return mu_fail_errno(err, MU_ECONFIG, "cannot open the cases folder %s", place.data);
+	*out_folder = (struct policy_folder){ .file_count = 0 };
 	return MU_OK;
 }
 

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define NAME_MAX_BYTES	64
-#define LIST_MAX	1000
 #define GRANT_LONGEST_S	(365 * (int64_t)MU_DAY_S)
 
 /* What the readers below share. */
@@ -17,15 +15,18 @@ struct reading {
 	struct config_faults *faults;
 	policy_attr_fn *attr_known;
 	const void *ctx;
-	const struct config_node *levels_at;	/* roles that name a level are checked at the end */
 };
+
+static bool
+attr_allowed(const struct reading *r, const char *name)
+{
+	return r->attr_known == NULL || r->attr_known(r->ctx, name);
+}
 
 static bool
 filter_attr_known(void *reading, const char *name)
 {
-	const struct reading *r = reading;
-
-	return r->attr_known(r->ctx, name);
+	return attr_allowed(reading, name);
 }
 
 static bool
@@ -42,42 +43,39 @@ filter_read(struct reading *r, const struct config_node *n, struct filter **out)
 	return false;
 }
 
-/* Faults wrong keys; false only if n is no map, so that all else in it is read and faulted as well. */
-static bool
-map_read(struct reading *r, const struct config_node *n, const struct config_field *fields)
+bool
+policy_map_read(struct config_faults *f, const struct config_node *n, const struct config_field *fields)
 {
-	return config_map_keys(r->faults, n, fields) ||
-	    (n != NULL && config_node_kind(n) == CONFIG_MAP);
+	return config_map_keys(f, n, fields) || (n != NULL && config_node_kind(n) == CONFIG_MAP);
 }
 
-/* A name as roles and levels have it; fresh, NULL (and a fault) when it is none. */
-static char *
-name_read(struct reading *r, const struct config_node *n)
+char *
+policy_name_read(struct config_faults *f, const struct config_node *n)
 {
 	const char *text;
 
-	if (!config_read_text(r->faults, n, NAME_MAX_BYTES, &text))
+	if (!config_read_text(f, n, POLICY_NAME_MAX_BYTES, &text))
 		return NULL;
 	if (!entitlement_name_valid(text)) {
-		config_fault(r->faults, n, "\"%s\" holds a blank or control character: names do not", text);
+		config_fault(f, n, "\"%s\" holds a blank or control character: names do not", text);
 		return NULL;
 	}
 	return mu_strdup(text);
 }
 
-static void
-names_read(struct reading *r, const struct config_node *n, struct strings *out)
+void
+policy_names_read(struct config_faults *f, const struct config_node *n, struct strings *out)
 {
 	MU_AUTO(mu_freep) const char **list = NULL;
 	size_t count = 0;
 
-	if (n == NULL || !config_read_texts(r->faults, n, LIST_MAX, ENTITLEMENT_NAME_MAX_BYTES, &list, &count))
+	if (n == NULL || !config_read_texts(f, n, POLICY_LIST_MAX, ENTITLEMENT_NAME_MAX_BYTES, &list, &count))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (entitlement_name_valid(list[i]))
 			strings_add(out, list[i]);
 		else
-			config_fault(r->faults, config_list_at(n, i),
+			config_fault(f, config_list_at(n, i),
 			    "\"%s\" holds a blank or control character: names do not", list[i]);
 	}
 }
@@ -99,14 +97,14 @@ give_read(struct reading *r, const struct config_node *n, struct policy_role *ro
 	struct policy_give *g;
 	int rank = 0;
 
-	if (!map_read(r, n, give_fields))
+	if (!policy_map_read(r->faults, n, give_fields))
 		return;
 	role->gives = mu_alloc_again(role->gives, role->give_count + 1, sizeof(*role->gives));
 	g = &role->gives[role->give_count++];
-	*g = (struct policy_give){ .platform = name_read(r, config_map_find(n, "platform")) };
+	*g = (struct policy_give){ .platform = policy_name_read(r->faults, config_map_find(n, "platform")) };
 	(void)config_read_bool(r->faults, config_map_find(n, "account"), &g->account);
-	names_read(r, config_map_find(n, "groups"), &g->groups);
-	names_read(r, config_map_find(n, "rooms"), &g->rooms);
+	policy_names_read(r->faults, config_map_find(n, "groups"), &g->groups);
+	policy_names_read(r->faults, config_map_find(n, "rooms"), &g->rooms);
 	if (level != NULL && config_read_name(r->faults, level, levels, &rank) && g->rooms.count == 0)
 		config_fault(r->faults, level, "a level is held in rooms: name the rooms, or drop it");
 	g->level = mu_strdup(levels[rank].name);
@@ -120,24 +118,15 @@ static const struct config_field role_fields[] = {
 	{ NULL, false },
 };
 
-static size_t
-level_find(const struct policy *p, const char *name)
-{
-	for (size_t i = 0; i < p->level_count; i++)
-		if (strcmp(p->levels[i].name, name) == 0)
-			return i;
-	return POLICY_LEVEL_NONE;
-}
-
 static void
 role_level_read(struct reading *r, const struct config_node *n, struct policy_role *role)
 {
 	const char *name;
 
 	role->level = POLICY_LEVEL_NONE;
-	if (n == NULL || !config_read_text(r->faults, n, NAME_MAX_BYTES, &name))
+	if (n == NULL || !config_read_text(r->faults, n, POLICY_NAME_MAX_BYTES, &name))
 		return;
-	role->level = level_find(r->policy, name);
+	role->level = policy_level_find(r->policy, name);
 	if (role->level == POLICY_LEVEL_NONE)
 		config_fault(r->faults, n, "no level \"%s\" in identification.yaml: add it there", name);
 }
@@ -149,11 +138,11 @@ role_read(struct reading *r, const struct config_node *n)
 	struct policy_role *role;
 	const struct config_node *gives = config_map_find(n, "gives");
 
-	if (!map_read(r, n, role_fields))
+	if (!policy_map_read(r->faults, n, role_fields))
 		return;
 	p->roles = mu_alloc_again(p->roles, p->role_count + 1, sizeof(*p->roles));
 	role = &p->roles[p->role_count++];
-	*role = (struct policy_role){ .name = name_read(r, config_map_find(n, "role")) };
+	*role = (struct policy_role){ .name = policy_name_read(r->faults, config_map_find(n, "role")) };
 	for (size_t i = 0; role->name != NULL && i + 1 < p->role_count; i++)
 		if (mu_text_equal(p->roles[i].name, role->name))
 			config_fault(r->faults, n, "role %s stands here a second time", role->name);
@@ -167,11 +156,24 @@ role_read(struct reading *r, const struct config_node *n)
 	(void)config_read_int(r->faults, config_map_find(n, "approvals"), 0, 10, "approvals",
 	    &role->approvals);
 	role_level_read(r, config_map_find(n, "identified"), role);
-	names_read(r, config_map_find(n, "conflicts"), &role->conflicts);
+	policy_names_read(r->faults, config_map_find(n, "conflicts"), &role->conflicts);
 	if (config_map_find(n, "birthright") == NULL && config_map_find(n, "requestable") == NULL)
 		config_fault(r->faults, n, "nobody can have this role: give it birthright or requestable");
 	if (config_map_find(n, "requestable") != NULL && role->longest_s == 0)
 		config_fault(r->faults, n, "every requested grant ends: say how long it lasts, as longest: 8h");
+}
+
+/* A conflict with a role that does not exist would keep nobody from anything. */
+static void
+conflicts_check(struct reading *r, const struct config_node *n)
+{
+	for (size_t i = 0; i < config_list_count(n); i++) {
+		const char *name = config_scalar_text(config_list_at(n, i));
+
+		if (name != NULL && policy_role_find(r->policy, name) == NULL)
+			config_fault(r->faults, config_list_at(n, i),
+			    "no role \"%s\" in roles.yaml to conflict with", name);
+	}
 }
 
 static void
@@ -181,6 +183,8 @@ roles_read(struct reading *r, const struct config_node *n)
 		return;
 	for (size_t i = 0; i < config_list_count(n); i++)
 		role_read(r, config_list_at(n, i));
+	for (size_t i = 0; i < config_list_count(n); i++)
+		conflicts_check(r, config_map_find(config_list_at(n, i), "conflicts"));
 }
 
 /* --- The smaller files ------------------------------------------------------------------------------ */
@@ -202,16 +206,16 @@ identification_read(struct reading *r, const struct config_node *n)
 		struct policy_level level = { .name = NULL };
 		const char *evidence = "";
 
-		if (!map_read(r, at, level_fields))
+		if (!policy_map_read(r->faults, at, level_fields))
 			continue;
-		level.name = name_read(r, config_map_find(at, "level"));
+		level.name = policy_name_read(r->faults, config_map_find(at, "level"));
 		if (level.name == NULL)
 			continue;
-		if (level_find(p, level.name) != POLICY_LEVEL_NONE)
+		if (policy_level_find(p, level.name) != POLICY_LEVEL_NONE)
 			config_fault(r->faults, at, "level %s stands here a second time", level.name);
 		(void)filter_read(r, config_map_find(at, "when"), &level.when);
-		if (config_read_text(r->faults, evidence_at, NAME_MAX_BYTES, &evidence) &&
-		    !r->attr_known(r->ctx, evidence))
+		if (config_read_text(r->faults, evidence_at, POLICY_NAME_MAX_BYTES, &evidence) &&
+		    !attr_allowed(r, evidence))
 			config_fault(r->faults, evidence_at, "no attribute %s in the map of any source", evidence);
 		level.evidence = mu_strdup(evidence);
 		p->levels = mu_alloc_again(p->levels, p->level_count + 1, sizeof(*p->levels));
@@ -224,7 +228,7 @@ date_attr_read(struct reading *r, const struct config_node *n)
 {
 	const char *name = "";
 
-	if (config_read_text(r->faults, n, NAME_MAX_BYTES, &name) && !r->attr_known(r->ctx, name))
+	if (config_read_text(r->faults, n, POLICY_NAME_MAX_BYTES, &name) && !attr_allowed(r, name))
 		config_fault(r->faults, n, "no attribute %s in the map of any source", name);
 	return mu_strdup(name);
 }
@@ -236,7 +240,7 @@ states_read(struct reading *r, const struct config_node *n)
 		{ "suspended", false }, { "starts", false }, { "ends", false }, { NULL, false },
 	};
 
-	if (!map_read(r, n, fields))
+	if (!policy_map_read(r->faults, n, fields))
 		return;
 	(void)filter_read(r, config_map_find(n, "suspended"), &r->policy->suspended);
 	mu_free(r->policy->starts);
@@ -265,8 +269,8 @@ brake_read(struct reading *r, const struct config_node *n)
 		const struct config_node *at = config_list_at(n, i);
 		const struct config_node *removals = config_map_find(at, "removals");
 
-		if (!map_read(r, at, rule_fields) ||
-		    !map_read(r, removals, removal_fields))
+		if (!policy_map_read(r->faults, at, rule_fields) ||
+		    !policy_map_read(r->faults, removals, removal_fields))
 			continue;
 		(void)config_read_name(r->faults, config_map_find(at, "per"), pers, &per);
 		(void)config_read_int(r->faults, config_map_find(removals, "at_least"), 0, 1000, "people",
@@ -278,6 +282,53 @@ brake_read(struct reading *r, const struct config_node *n)
 	}
 }
 
+/* --- gates.yaml ---------------------------------------------------------------------------------- */
+
+static void
+action_unknown_fault(struct reading *r, const struct config_node *n, const char *name)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf all = MU_BUF_INIT;
+
+	for (unsigned int i = 0; i < ACTION_KIND_COUNT; i++)
+		mu_buf_format(&all, "%s, ", action_kind_name((enum action_kind)i));
+	config_fault(r->faults, n, "no action is called \"%s\": there are %sand \"*\" for all", name, all.data);
+}
+
+/* P5-11: who writes gates.yaml cannot take the gates of those who decide away. */
+static void
+gate_floor_check(struct reading *r, const struct config_node *n, enum action_kind kind,
+    const struct policy_gate *g)
+{
+	struct action_floor floor = action_floor(kind);
+
+	if ((g->code || !floor.code) && g->approvals >= floor.approvals)
+		return;
+	if (floor.approvals == 0)
+		config_fault(r->faults, n, "weakens the gate of %s: it needs a code", action_kind_name(kind));
+	else
+		config_fault(r->faults, n, "weakens the gate of %s: it needs a code and at least %d approval%s",
+		    action_kind_name(kind), floor.approvals, floor.approvals == 1 ? "" : "s");
+}
+
+static void
+gate_actions_check(struct reading *r, const struct config_node *n, const struct policy_gate *g, bool needs_read)
+{
+	if (n != NULL && config_node_kind(n) == CONFIG_LIST && config_list_count(n) == 0)
+		config_fault(r->faults, n, "this row is for no action: name some, or \"*\" for all");
+	for (size_t i = 0; i < config_list_count(n); i++) {
+		const struct config_node *at = config_list_at(n, i);
+		const char *name = config_scalar_text(at);
+		enum action_kind kind;
+
+		if (name == NULL || strcmp(name, POLICY_ANY_ACTION) == 0)
+			continue;
+		if (!action_kind_parse(name, &kind))
+			action_unknown_fault(r, at, name);
+		else if (needs_read)
+			gate_floor_check(r, at, kind, g);
+	}
+}
+
 static void
 gate_read(struct reading *r, const struct config_node *n)
 {
@@ -286,21 +337,27 @@ gate_read(struct reading *r, const struct config_node *n)
 	}, when_fields[] = {
 		{ "targets_over", true }, { NULL, false },
 	};
-	static const struct config_name codes[] = { { "required", 1 }, { NULL, 0 } };
+	static const struct config_name codes[] = { { "required", 1 }, { "none", 0 }, { NULL, 0 } };
+	const struct config_node *code_at = config_map_find(n, "code");
+	const struct config_node *approvals_at = config_map_find(n, "approvals");
 	const struct config_node *when = config_map_find(n, "when");
 	struct policy *p = r->policy;
 	struct policy_gate g = { .targets_over = -1 };
+	bool needs_read = true;
 	int code = 0;
 
-	if (!map_read(r, n, fields))
+	if (!policy_map_read(r->faults, n, fields))
 		return;
-	names_read(r, config_map_find(n, "actions"), &g.actions);
-	if (config_read_name(r->faults, config_map_find(n, "code"), codes, &code))
-		g.code = code == 1;
-	(void)config_read_int(r->faults, config_map_find(n, "approvals"), 0, 10, "approvals", &g.approvals);
-	if (when != NULL && map_read(r, when, when_fields))
+	policy_names_read(r->faults, config_map_find(n, "actions"), &g.actions);
+	if (!config_read_name(r->faults, code_at, codes, &code))
+		needs_read = code_at == NULL;
+	g.code = code == 1;
+	if (!config_read_int(r->faults, approvals_at, 0, 10, "approvals", &g.approvals))
+		needs_read = needs_read && approvals_at == NULL;
+	if (when != NULL && policy_map_read(r->faults, when, when_fields))
 		(void)config_read_int(r->faults, config_map_find(when, "targets_over"), 0, 1000000, "people",
 		    &g.targets_over);
+	gate_actions_check(r, config_map_find(n, "actions"), &g, needs_read);
 	p->gates = mu_alloc_again(p->gates, p->gate_count + 1, sizeof(*p->gates));
 	p->gates[p->gate_count++] = g;
 }
@@ -312,6 +369,56 @@ gates_read(struct reading *r, const struct config_node *n)
 		return;
 	for (size_t i = 0; i < config_list_count(n); i++)
 		gate_read(r, config_list_at(n, i));
+}
+
+/* --- administrators.yaml -------------------------------------------------------------------------- */
+
+static void
+permissions_check(struct reading *r, const struct config_node *n)
+{
+	if (n != NULL && config_node_kind(n) == CONFIG_LIST && config_list_count(n) == 0)
+		config_fault(r->faults, n, "this role may do nothing: name its permissions, or drop it");
+	for (size_t i = 0; i < config_list_count(n); i++) {
+		const struct config_node *at = config_list_at(n, i);
+		const char *name = config_scalar_text(at);
+		MU_AUTO(mu_buf_clear) struct mu_buf all = MU_BUF_INIT;
+
+		if (name == NULL || permission_valid(name))
+			continue;
+		for (size_t k = 0; permission_at(k) != NULL; k++)
+			mu_buf_format(&all, "%s%s", k == 0 ? "" : ", ", permission_at(k));
+		config_fault(r->faults, at,
+		    "no permission is called \"%s\": list each that the role needs, of %s", name, all.data);
+	}
+}
+
+static void
+administrators_read(struct reading *r, const struct config_node *n)
+{
+	static const struct config_field fields[] = {
+		{ "role", true }, { "may", true }, { "scope", false }, { NULL, false },
+	};
+	struct policy *p = r->policy;
+
+	if (!config_read_list(r->faults, n))
+		return;
+	for (size_t i = 0; i < config_list_count(n); i++) {
+		const struct config_node *at = config_list_at(n, i);
+		struct policy_admin admin = { .name = NULL };
+
+		if (!policy_map_read(r->faults, at, fields))
+			continue;
+		admin.name = policy_name_read(r->faults, config_map_find(at, "role"));
+		if (admin.name == NULL)
+			continue;
+		if (policy_admin_exists(p, admin.name))
+			config_fault(r->faults, at, "role %s stands here a second time", admin.name);
+		policy_names_read(r->faults, config_map_find(at, "may"), &admin.may);
+		permissions_check(r, config_map_find(at, "may"));
+		(void)filter_read(r, config_map_find(at, "scope"), &admin.scope);
+		p->admins = mu_alloc_again(p->admins, p->admin_count + 1, sizeof(*p->admins));
+		p->admins[p->admin_count++] = admin;
+	}
 }
 
 /* --- All files, identification first: roles name its levels --------------------------------------------- */
@@ -326,6 +433,7 @@ static const struct file_row {
 	{ "states.yaml", false, states_read },
 	{ "brake.yaml", false, brake_read },
 	{ "gates.yaml", false, gates_read },
+	{ "administrators.yaml", false, administrators_read },
 };
 
 static const struct policy_file *
@@ -353,7 +461,8 @@ unknown_files_fault(const struct policy_file *files, size_t file_count, struct c
 			config_fault_file(faults, files[i].name, "unknown policy file: did you mean %s?", near.best);
 		else
 			config_fault_file(faults, files[i].name,
-			    "unknown policy file: there are identification, roles, states, brake and gates");
+			    "unknown policy file: there are identification, roles, states, brake, gates and "
+			    "administrators");
 	}
 }
 

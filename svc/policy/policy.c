@@ -36,13 +36,43 @@ policy_free(struct policy *p)
 	}
 	for (size_t i = 0; i < p->gate_count; i++)
 		strings_clear(&p->gates[i].actions);
+	for (size_t i = 0; i < p->admin_count; i++) {
+		mu_free(p->admins[i].name);
+		strings_clear(&p->admins[i].may);
+		filter_free(p->admins[i].scope);
+	}
 	mu_free(p->roles);
 	mu_free(p->levels);
 	mu_free(p->gates);
+	mu_free(p->admins);
 	filter_free(p->suspended);
 	mu_free(p->starts);
 	mu_free(p->ends);
 	mu_free(p);
+}
+
+const struct policy_role *
+policy_role_find(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->role_count; i++)
+		if (mu_text_equal(p->roles[i].name, name))
+			return &p->roles[i];
+	return NULL;
+}
+
+size_t
+policy_level_find(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->level_count; i++)
+		if (strcmp(p->levels[i].name, name) == 0)
+			return i;
+	return POLICY_LEVEL_NONE;
+}
+
+bool
+policy_level_exists(const struct policy *p, const char *level)
+{
+	return policy_level_find(p, level) != POLICY_LEVEL_NONE;
 }
 
 /* --- States ------------------------------------------------------------------------------------ */
@@ -73,150 +103,6 @@ policy_opine(const struct policy *p, const struct facts *facts, struct policy_op
 	o.suspended = p->suspended != NULL && filter_match(p->suspended, facts);
 	*out_opinion = o;
 	return MU_OK;
-}
-
-/* --- Wanted accounts ----------------------------------------------------------------------------- */
-
-/* The best level that the directory or a recorded action vouches for. */
-static size_t
-level_reached(const struct policy *p, const struct policy_subject *s, bool *out_by_directory)
-{
-	for (size_t i = p->level_count; i > 0; i--) {
-		const struct policy_level *l = &p->levels[i - 1];
-
-		*out_by_directory = l->when != NULL && filter_match(l->when, &s->facts);
-		if (*out_by_directory || mu_text_equal(l->name, s->identified))
-			return i - 1;
-	}
-	*out_by_directory = false;
-	return POLICY_LEVEL_NONE;
-}
-
-static bool
-level_suffices(size_t have, size_t need)
-{
-	return need == POLICY_LEVEL_NONE || (have != POLICY_LEVEL_NONE && have >= need);
-}
-
-static struct policy_account *
-account_for(struct policy_decision *d, const char *platform)
-{
-	size_t at = 0;
-
-	while (at < d->account_count && strcmp(d->accounts[at].platform, platform) < 0)
-		at++;
-	if (at < d->account_count && strcmp(d->accounts[at].platform, platform) == 0)
-		return &d->accounts[at];
-	d->accounts = mu_alloc_again(d->accounts, d->account_count + 1, sizeof(*d->accounts));
-	(void)memmove(&d->accounts[at + 1], &d->accounts[at],
-	    (d->account_count - at) * sizeof(*d->accounts));
-	d->account_count++;
-	d->accounts[at] = (struct policy_account){
-		.platform = mu_strdup(platform), .state = ACCOUNT_ABSENT,
-	};
-	return &d->accounts[at];
-}
-
-/* Levels in a room, weakest first; what stands higher wins where two roles give the same room. */
-static int
-room_level_rank(const char *level)
-{
-	static const char *const ranks[] = { "member", "moderator", "admin", "owner" };
-
-	for (size_t i = 0; i < MU_COUNT(ranks); i++)
-		if (strcmp(ranks[i], level) == 0)
-			return (int)i;
-	return -1;
-}
-
-static void
-give_add(const struct policy_give *g, const char *role, bool works, struct policy_decision *d)
-{
-	struct policy_account *a = account_for(d, g->platform);
-
-	if (g->account && a->state == ACCOUNT_ABSENT)
-		a->state = ACCOUNT_DISABLED;
-	if (!works)
-		return;
-	if (g->account)
-		a->state = ACCOUNT_ENABLED;
-	strings_add(&a->roles, role);
-	for (size_t i = 0; i < g->groups.count; i++)
-		entitlements_add(&a->entitlements, ENTITLEMENT_GROUP, g->groups.list[i], "");
-	for (size_t i = 0; i < g->rooms.count; i++) {
-		const struct entitlement *held = entitlements_find(&a->entitlements, ENTITLEMENT_ROOM,
-		    g->rooms.list[i]);
-
-		if (held == NULL || room_level_rank(held->level) < room_level_rank(g->level))
-			entitlements_add(&a->entitlements, ENTITLEMENT_ROOM, g->rooms.list[i], g->level);
-	}
-}
-
-/* Roles give rights on a platform, but only a role with "account" opens it: no account, no rights. */
-static void
-accounts_settle(struct policy_decision *d)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < d->account_count; i++) {
-		struct policy_account *a = &d->accounts[i];
-
-		if (a->state != ACCOUNT_ENABLED) {
-			strings_clear(&a->roles);
-			entitlements_clear(&a->entitlements);
-		}
-		if (a->state == ACCOUNT_ABSENT)
-			mu_free(a->platform);
-		else
-			d->accounts[kept++] = *a;
-	}
-	d->account_count = kept;
-}
-
-void
-policy_decide(const struct policy *p, const struct policy_subject *subject,
-    struct policy_decision *out_decision)
-{
-	struct policy_decision d = { .identified = "" };
-	bool by_directory;
-	size_t level = level_reached(p, subject, &by_directory);
-	const char *evidence = NULL;
-
-	if (level != POLICY_LEVEL_NONE) {
-		d.identified = p->levels[level].name;
-		if (by_directory && p->levels[level].evidence[0] != '\0')
-			evidence = attrs_first(subject->facts.attrs, p->levels[level].evidence);
-	}
-	d.evidence = mu_strdup(evidence == NULL ? "" : evidence);
-	if (subject->state == PERSON_ACTIVE && !subject->blocked) {
-		for (size_t i = 0; i < p->role_count; i++) {
-			const struct policy_role *r = &p->roles[i];
-			bool works = level_suffices(level, r->level);
-
-			if (r->birthright == NULL || !filter_match(r->birthright, &subject->facts))
-				continue;
-			strings_add(works ? &d.roles : &d.waiting, r->name);
-			for (size_t g = 0; g < r->give_count; g++)
-				give_add(&r->gives[g], r->name, works, &d);
-		}
-		accounts_settle(&d);
-	}
-	*out_decision = d;
-}
-
-void
-policy_decision_clear(struct policy_decision *d)
-{
-	for (size_t i = 0; i < d->account_count; i++) {
-		mu_free(d->accounts[i].platform);
-		strings_clear(&d->accounts[i].roles);
-		entitlements_clear(&d->accounts[i].entitlements);
-	}
-	mu_free(d->accounts);
-	mu_free(d->evidence);
-	strings_clear(&d->roles);
-	strings_clear(&d->waiting);
-	*d = (struct policy_decision){ .identified = "" };
 }
 
 /* --- Brake --------------------------------------------------------------------------------------- */

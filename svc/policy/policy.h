@@ -1,9 +1,10 @@
 /*
  * policy/policy.h - from what a person is to what they are to have, and why
  *
- * A policy is the text of the files in policies/ (roles, identification, states, brake, gates), parsed
- * once and constant after. Deciding is pure: facts and a state in, wanted accounts out, the same in a
- * plan, in a test and in earnest. Only load.c reads files. Default deny: what no role gives, nobody has.
+ * A policy is the text of the files in policies/ (roles, identification, states, brake, gates,
+ * administrators), parsed once and constant after. Deciding is pure: facts and a state in, wanted
+ * accounts out, the same in a plan, in a test and in earnest. Only load.c reads files. Default deny: what
+ * no role gives, nobody has.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -27,7 +28,8 @@ struct policy_file {
 	char *content;
 };
 
-/* May this name stand in a filter: the attribute maps of all sources, and "group". */
+/* May this name stand in a filter: the attribute maps of all sources, and "group". NULL: any name may,
+ * for who checks a policy without knowing the sources. */
 typedef bool policy_attr_fn(const void *ctx, const char *name);
 
 /*
@@ -56,9 +58,11 @@ struct policy_subject {
 	enum person_state state;
 	bool blocked;			/* an emergency revocation stands */
 	const char *identified;		/* a level recorded by an action, "" for none */
-	/* Roles of requested grants that run now and whose MACs are right; NULL: none. */
+	/* Roles of requested grants that run now and whose MACs are right; NULL: none. A role that the
+	 * policy does not have (any more) gives nothing. */
 	const struct strings *granted;
-	/* Roles kept as if they were birthrights, whatever the facts say: the brake holds their loss; NULL: none. */
+	/* Roles kept as if they were birthrights, whatever facts and identification say: the brake holds their
+	 * loss; NULL: none. */
 	const struct strings *kept;
 };
 
@@ -79,7 +83,8 @@ struct policy_decision {
 	struct strings granted;
 	const char *identified;		/* level reached, "" for none; borrowed from the policy */
 	char *evidence;			/* reference for it, "" when an action vouches */
-	struct policy_account *accounts;	/* those that roles give, in order of platform */
+	/* Those that roles give, in order of platform. A grant that does not work opens none. */
+	struct policy_account *accounts;
 	size_t account_count;
 };
 
@@ -87,9 +92,16 @@ void policy_decide(const struct policy *p, const struct policy_subject *subject,
 void policy_decision_clear(struct policy_decision *d);
 
 /*
- * Why the person has what they have, a line for each right; with role, why or why not that role. Lines
- * read "xmpp room ops moderator: role ops-moderator, granted", "role sales: no, (department=Sales) does
- * not hold", and say what is missing. MU_EABSENT: the policy has no such role.
+ * Why the person has what they have, a line for each right; then roles that wait, grants that do not work,
+ * and roles whose platform no role opens. With role (else NULL): why or why not that role, with every
+ * reason. Lines read
+ *
+ *	xmpp room ops moderator: role ops-moderator, granted
+ *	xmpp group sales: role sales, birthright (department=Sales); role desk, kept by the brake
+ *	role sales: no, (department=Sales) does not hold
+ *	role sales: waits, identification hr-verified is needed and none is reached
+ *
+ * MU_EABSENT  the policy has no such role
  */
 MU_CHECKED enum mu_rc policy_explain(const struct policy *p, const struct policy_subject *subject, const char *role,
     struct mu_buf *out_lines, struct mu_err *err);
@@ -103,7 +115,8 @@ struct policy_request {
 /*
  * May the person be granted the role, as far as they themselves go? birthrights held are reckoned anew.
  * MU_EABSENT  no such role
- * MU_EDENIED  not requestable, not for them, conflicts with what they hold, or is theirs by birthright
+ * MU_EDENIED  not requestable, not for them, conflicts with what is theirs, or is theirs by birthright; or
+ *             they are not active, or blocked. Identification is not asked for: the grant waits for it.
  */
 MU_CHECKED enum mu_rc policy_request_check(const struct policy *p, const struct policy_subject *subject,
     const char *role, struct policy_request *out_request, struct mu_err *err);
@@ -120,8 +133,8 @@ struct policy_needs {
 	bool code;
 	int64_t approvals;		/* of others than the one who asks */
 };
-/* All rows that match apply, the strictest need wins, never below action_floor. An action that no row
- * names (a "*" row names none) needs a code and two approvals. */
+/* All rows that match apply, the strictest need wins, never below action_floor. An action that no such
+ * row names (a "*" row names none) needs a code and two approvals. */
 struct policy_needs policy_gate(const struct policy *p, enum action_kind kind, int64_t target_count);
 
 /* Roles of administrators.yaml: default deny. */
@@ -136,8 +149,29 @@ void policy_admin_names(const struct policy *p, struct mu_buf *b);
 
 /*
  * Runs the cases of one file of cases/ against the policy. Faults of the file itself go to faults; a line
- * for each case goes to out: "ok NAME" or "not ok NAME: expected ..., have ...".
- * MU_EINPUT  the file has faults
+ * for each case goes to out: "ok NAME" or "not ok NAME: expected ..., have ...; expected ...".
+ *
+ *	- name: an operator who was identified in person moderates the room     # unique in the file
+ *	  person: {employeeType: staff, department: Operations, mail: [a@example.org, b@example.org]}
+ *	  groups: [duty-managers]
+ *	  state: active                # unless said, what states.yaml makes of the person at now_s
+ *	  blocked: true                # an emergency revocation stands
+ *	  identified: in-person        # by an action
+ *	  granted: [ops-moderator]     # grants that run
+ *	  expect:
+ *	    roles: [operations, staff-chat]            # birthrights held: these and no others
+ *	    accounts: {xmpp: enabled}                  # or disabled, absent; none on other platforms
+ *	    waiting: []                                # birthrights that wait: none unless said
+ *	    granted: [ops-moderator]                   # grants that work: none unless said
+ *	    rights: {xmpp: ["group all-staff", "room ops moderator"]}   # there, these and no others
+ *	    identified: in-person                      # level reached, or none
+ *	    state: active
+ *	    refused: [finance]                         # held neither by birthright nor by grant
+ *
+ * name, person, expect, roles and accounts must be there; rights, identified, state and refused are not
+ * looked at unless said. Roles, levels and platforms that the policy does not have are faults.
+ *
+ * MU_EINPUT  the file has faults: no case was run
  */
 struct policy_cases_result { size_t passed, failed; };
 MU_CHECKED enum mu_rc policy_cases_run(const struct policy *p, const struct policy_file *cases, int64_t now_s,
@@ -156,6 +190,9 @@ struct policy_folder {
 	size_t file_count;
 };
 MU_CHECKED enum mu_rc policy_folder_read(const char *path, struct policy_folder *out_folder, struct mu_err *err);
+/* The same of the folder "cases" in it, named "cases/x.yaml"; where there is no such folder, no files. They
+ * are for policy_cases_run and no part of what is in force. */
+MU_CHECKED enum mu_rc policy_cases_read(const char *path, struct policy_folder *out_folder, struct mu_err *err);
 void policy_folder_clear(struct policy_folder *f);
 
 #endif

@@ -4,10 +4,14 @@
 #ifndef POLICY_POLICY_PRIV_H
 #define POLICY_POLICY_PRIV_H
 
+#include "config/yaml.h"
 #include "filter/filter.h"
 #include "policy/policy.h"
 
-#define POLICY_LEVEL_NONE ((size_t)-1)
+#define POLICY_LEVEL_NONE	((size_t)-1)
+#define POLICY_ANY_ACTION	"*"
+#define POLICY_NAME_MAX_BYTES	64
+#define POLICY_LIST_MAX		1000
 
 struct policy_give {
 	char *platform;
@@ -38,6 +42,12 @@ struct policy_gate {
 	int64_t approvals, targets_over;	/* targets_over: -1 when it always applies */
 };
 
+struct policy_admin {
+	char *name;
+	struct strings may;		/* permissions */
+	struct filter *scope;		/* NULL: everyone */
+};
+
 struct policy_brake {
 	int64_t removals_at_least, removals_per_10000, removals_within_s;
 };
@@ -52,6 +62,30 @@ struct policy {
 	struct policy_brake brake;
 	struct policy_gate *gates;
 	size_t gate_count;
+	struct policy_admin *admins;
+	size_t admin_count;
 };
+
+/* NULL, POLICY_LEVEL_NONE: there is none. */
+const struct policy_role *policy_role_find(const struct policy *p, const char *name);
+size_t policy_level_find(const struct policy *p, const char *name);
+
+/* --- What a decision is made of (decide.c); explain.c says the same in words ------------------ */
+
+/* The best level that the directory or a recorded action vouches for. */
+size_t policy_level_reached(const struct policy *p, const struct policy_subject *s, bool *out_by_directory);
+bool policy_level_suffices(size_t have, size_t need);
+bool policy_matches(const struct filter *f, const struct facts *facts);	/* f NULL: no */
+/* The name of a role in held that excludes r or is excluded by it, NULL if none does. */
+const char *policy_conflict_find(const struct policy *p, const struct policy_role *r,
+    const struct strings *held);
+
+/* --- Readers that parse.c and cases.c share ----------------------------------------------------- */
+
+/* Faults wrong keys; false only if n is no map, so that all else in it is read and faulted as well. */
+bool policy_map_read(struct config_faults *f, const struct config_node *n, const struct config_field *fields);
+/* A name as roles and levels have it; fresh, NULL (and a fault) when it is none. */
+char *policy_name_read(struct config_faults *f, const struct config_node *n);
+void policy_names_read(struct config_faults *f, const struct config_node *n, struct strings *out);
 
 #endif
