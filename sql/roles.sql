@@ -20,6 +20,8 @@ GRANT SELECT (account_id, person_id, platform, name, subject, wanted_state, role
 	UPDATE (name, wanted_state, roles, entitlements, version, mac, urgent, debt_since, next_attempt_at, attempts, parked)
 	ON account TO muster_cycle;
 GRANT SELECT (account_id), DELETE ON credential TO muster_cycle;
+GRANT SELECT, DELETE ON requested_grant TO muster_cycle;	-- it ends them, and gives none
+GRANT SELECT ON identification, sync_request TO muster_cycle;
 GRANT SELECT, INSERT ON policy_version, policy_file TO muster_cycle;
 GRANT SELECT, INSERT, UPDATE ON lease TO muster_cycle;
 
@@ -51,15 +53,29 @@ GRANT SELECT (account_id, person_id, platform, name, wanted_state, claimed_at), 
 	ON account TO muster_claim;
 GRANT SELECT, DELETE ON credential TO muster_claim;
 
--- admin: the console looks at all but credentials, and registers clients
+-- admin: looks at all but sealed credentials, knows administrators, and executes actions: people are decided anew as by
+-- cycle, but nobody is made
 GRANT SELECT ON person, directory_group, directory_member, source_search, source_verdict, quarantine, brake_effect,
 	brake_hold, lease, account, receipt, audit_record, audit_pending, audit_leaf, audit_checkpoint, pull_count,
 	policy_version, policy_file TO muster_admin;
+GRANT SELECT (account_id, set_at), DELETE ON credential TO muster_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON token_client TO muster_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON administrator, totp_seed, enrolment TO muster_admin;
+GRANT SELECT, INSERT, DELETE ON admin_session TO muster_admin;
+GRANT SELECT, INSERT, UPDATE (state, approvals_needed, ended_at, result), DELETE ON action TO muster_admin;
+GRANT SELECT, INSERT ON action_approval TO muster_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON requested_grant TO muster_admin;
+GRANT SELECT, INSERT, UPDATE ON identification, sync_request TO muster_admin;
+GRANT UPDATE ON person TO muster_admin;
+GRANT INSERT, UPDATE (name, wanted_state, roles, entitlements, version, mac, settled_version, urgent, debt_since,
+	next_attempt_at, attempts, parked, claimed_at) ON account TO muster_admin;
+GRANT INSERT ON brake_effect TO muster_admin;
+GRANT UPDATE (released), DELETE ON brake_hold TO muster_admin;
+GRANT INSERT ON policy_version, policy_file TO muster_admin;
 
 -- work: computes, changes nothing
 GRANT SELECT ON person, directory_group, directory_member, source_search, source_verdict, quarantine, brake_effect,
-	brake_hold, account, receipt, policy_version, policy_file TO muster_work;
+	brake_hold, account, receipt, policy_version, policy_file, requested_grant, identification TO muster_work;
 
 -- Everyone who causes something records it, in the same transaction.
 GRANT INSERT ON audit_record, audit_pending

@@ -105,6 +105,7 @@ api_client_ensure(const struct api_client_host *host, const char *name, const ch
 		mu_free(client->platform);
 		client->platform = mu_strdup(platform);
 		(void)memcpy(client->csr_digest, digest, sizeof(client->csr_digest));
+		client->configured = true;
 		client->version++;
 		if (certify(host, csr, client, err) != MU_OK || mac_make(host, client, err) != MU_OK ||
 		    client_write(host, client, err) != MU_OK)
@@ -143,6 +144,8 @@ api_client_retire(const struct api_client_host *host, const char *const *names, 
 	for (size_t i = 0; i < clients.count; i++) {
 		size_t k = 0;
 
+		if (!clients.list[i].configured)
+			continue;
 		while (k < name_count && strcmp(names[k], clients.list[i].name) != 0)
 			k++;
 		if (k == name_count && client_remove(host, &clients.list[i], err) != MU_OK)

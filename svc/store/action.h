@@ -73,7 +73,8 @@ struct store_approvals {
 };
 void store_approvals_clear(struct store_approvals *l);
 
-void store_approval_write(struct store *s, const struct store_approval *a);	/* one a person */
+/* One a person, which stays: MU_ECONFLICT at commit when there is one. */
+void store_approval_write(struct store *s, const struct store_approval *a);
 MU_CHECKED enum mu_rc store_approval_list(struct store *s,
     const unsigned char digest[ACTION_DIGEST_BYTES], struct store_approvals *out_approvals,
     struct mu_err *err);

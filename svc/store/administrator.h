@@ -60,8 +60,8 @@ MU_CHECKED enum mu_rc store_administrator_find(struct store *s, const char *uid,
 MU_CHECKED enum mu_rc store_administrator_list(struct store *s,
     struct store_administrators *out_list, struct mu_err *err);	/* by uid */
 
-/* Locks all administrators' rows against a second bootstrap, then counts the active ones whose
- * person is active and not blocked. */
+/* Locks the table of administrators against all who write it (a second bootstrap), until the end of
+ * the transaction; then counts the active ones whose person is active and not blocked. */
 MU_CHECKED enum mu_rc store_administrator_count_lock(struct store *s, int64_t *out_active,
     struct mu_err *err);
 
@@ -74,7 +74,8 @@ void store_administrator_remove(struct store *s, const struct mu_uuid *person_id
 void store_seed_write(struct store *s, const struct mu_uuid *person_id, const struct store_seed *seed);
 /* None from now on; nothing to drop is fine. */
 void store_seed_drop(struct store *s, const struct mu_uuid *person_id);
-/* The three that a code moves. */
+/* The three that a code moves. MU_ECONFLICT at commit: another seed by now, or last_step would go
+ * back. */
 void store_seed_moved(struct store *s, const struct mu_uuid *person_id, const struct store_seed *seed);
 
 /* --- The one-time code with which a new administrator collects their seed --------------------- */

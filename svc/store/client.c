@@ -4,7 +4,7 @@
 
 #define CLIENT_COLUMNS \
 	"client_id, name, platform, fingerprint, csr_digest, certificate, " \
-	AS_UNIX("not_after") ", version, mac"
+	AS_UNIX("not_after") ", version, mac, configured"
 
 static const struct store_sql list = { STORE_CLIENT, "client_list",
     "SELECT " CLIENT_COLUMNS " FROM token_client ORDER BY name" };
@@ -12,11 +12,12 @@ static const struct store_sql find = { STORE_CLIENT, "client_find",
     "SELECT " CLIENT_COLUMNS " FROM token_client WHERE fingerprint = $1" };
 static const struct store_sql client_insert = { STORE_CLIENT, "client_insert",
     "INSERT INTO token_client (client_id, name, platform, fingerprint, csr_digest, certificate,"
-    " not_after, version, mac) VALUES ($1, $2, $3, $4, $5, $6, " AS_TIME("$7") ", $8, $9)" };
+    " not_after, version, mac, configured) VALUES ($1, $2, $3, $4, $5, $6, " AS_TIME("$7") ", $8,"
+    " $9, $10)" };
 static const struct store_sql client_update = { STORE_CLIENT, "client_update",
     "UPDATE token_client SET name = $2, platform = $3, fingerprint = $4, csr_digest = $5,"
-    " certificate = $6, not_after = " AS_TIME("$7") ", version = $8::bigint, mac = $9"
-    " WHERE client_id = $1 AND version = $8::bigint - 1" };
+    " certificate = $6, not_after = " AS_TIME("$7") ", version = $8::bigint, mac = $9,"
+    " configured = $10 WHERE client_id = $1 AND version = $8::bigint - 1" };
 
 static const struct store_sql client_delete = { STORE_CLIENT, "client_delete",
     "DELETE FROM token_client WHERE client_id = $1" };
@@ -54,6 +55,7 @@ row_client(const PGresult *rows, int row, struct store_client *c)
 	c->not_after_s = row_int(rows, row, 6);
 	c->version = row_int(rows, row, 7);
 	(void)row_bytes(rows, row, 8, c->mac, sizeof(c->mac));
+	c->configured = row_bool(rows, row, 9);
 }
 
 enum mu_rc
@@ -103,6 +105,7 @@ store_client_write(struct store *s, const struct store_client *c)
 	arg_int(&args, c->not_after_s);
 	arg_int(&args, c->version);
 	arg_bytes(&args, c->mac, sizeof(c->mac));
+	arg_bool(&args, c->configured);
 	store_put(s, c->version == 1 ? &client_insert : &client_update, &args, true);
 }
 

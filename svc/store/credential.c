@@ -20,6 +20,9 @@ static const struct store_sql expire = { STORE_CREDENTIAL, "credential_expire",
     " RETURNING account_id) UPDATE account a SET settled_version = least(a.settled_version,"
     " a.version - 1), next_attempt_at = " AS_TIME("$1") ", attempts = 0, parked = false FROM gone"
     " WHERE a.account_id = gone.account_id" };
+static const struct store_sql renew = { STORE_CREDENTIAL, "credential_renew",
+    "UPDATE account SET claimed_at = NULL, settled_version = least(settled_version, version - 1),"
+    " next_attempt_at = " AS_TIME("$2") ", attempts = 0, parked = false WHERE account_id = $1" };
 static const struct store_sql claim_find = { STORE_CREDENTIAL, "claim_find",
     "SELECT p.person_id, p.source, p.dn, p.uid, p.state, p.blocked, p.identified, a.account_id,"
     " a.platform, a.name, a.wanted_state, CASE WHEN c.account_id IS NULL THEN CASE"
@@ -40,7 +43,7 @@ static const struct store_sql claimed = { STORE_CREDENTIAL, "claimed",
     " WHERE a.account_id = gone.account_id" };
 
 const struct store_sql *const store_credential_sql[] = { &drop_old, &credential_insert,
-    &credential_set, &expire, &claim_find, &claimable, &claimed, NULL };
+    &credential_set, &expire, &renew, &claim_find, &claimable, &claimed, NULL };
 
 void
 store_credential_write(struct store *s, const struct mu_uuid *credential_id,
@@ -78,6 +81,19 @@ store_credential_expire(struct store *s, int64_t now_s)
 
 	arg_int(&args, now_s);
 	store_put(s, &expire, &args, false);
+}
+
+/* The account first: its lock makes this wait for whoever is writing a credential of it. */
+void
+store_credential_renew(struct store *s, const struct mu_uuid *account_id, int64_t now_s)
+{
+	MU_AUTO(store_args_clear) struct store_args old = STORE_ARGS_INIT, args = STORE_ARGS_INIT;
+
+	arg_uuid(&args, account_id);
+	arg_int(&args, now_s);
+	store_put(s, &renew, &args, true);
+	arg_uuid(&old, account_id);
+	store_put(s, &drop_old, &old, false);
 }
 
 static void

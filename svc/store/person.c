@@ -9,15 +9,9 @@
 #define PERSON_COLUMNS \
 	"person_id, entry_uuid, source, dn, uid, version, state, " AS_UNIX("state_since") ", " \
 	AS_UNIX("starts_at") ", " AS_UNIX("ends_at") ", " AS_UNIX("due_at") ", " \
-	"blocked, attrs, content_hash, roles, identified, evidence"
+	"blocked, attrs, content_hash, roles, identified, evidence, suspended, " \
+	AS_UNIX("resume_at")
 
-/*
- * A key at a time, in order of the key: EACH makes it so whatever the planner believes. Statements
- * are planned while tables are empty, and a plan for an empty table reads a full one from end to
- * end.
- */
-#define EACH(query)	" CROSS JOIN LATERAL (" query " OFFSET 0) "
-#define IDS		"(SELECT id FROM unnest($1::uuid[]) AS u (id) ORDER BY id) AS i"
 #define GROUPS_OF(source, dn) \
 	EACH("SELECT entry_uuid FROM directory_member" \
 	    " WHERE source = " source " AND member_dn = " dn) "AS m" \
@@ -39,6 +33,13 @@ static const struct store_sql accounts_of = { STORE_PERSON, "person_accounts",
 static const struct store_sql groups_of = { STORE_PERSON, "person_groups",
     "SELECT i.id, g.name FROM " IDS EACH("SELECT source, dn FROM person WHERE person_id = i.id")
     "AS p" GROUPS_OF("p.source", "p.dn") };
+static const struct store_sql grants_of = { STORE_PERSON, "person_grants",
+    "SELECT g.* FROM " IDS EACH("SELECT person_id, grant_id, granted_by, role, reason, "
+    AS_UNIX("starts_at") ", " AS_UNIX("ends_at") ", action_digest, mac FROM requested_grant"
+    " WHERE person_id = i.id ORDER BY role") "AS g" };
+static const struct store_sql vouched_for = { STORE_PERSON, "person_identifications",
+    "SELECT v.* FROM " IDS EACH("SELECT person_id, verifier, level, method, evidence, "
+    AS_UNIX("identified_at") ", version, mac FROM identification WHERE person_id = i.id") "AS v" };
 static const struct store_sql groups_of_dns = { STORE_PERSON, "person_groups_of_dns",
     "SELECT d.place, g.name FROM unnest($2::text[]) WITH ORDINALITY AS d (dn, place)"
     GROUPS_OF("$1", "d.dn") };
@@ -48,14 +49,15 @@ static const struct store_sql hashes = { STORE_PERSON, "person_hashes",
 static const struct store_sql person_insert = { STORE_PERSON, "person_insert",
     "INSERT INTO person (person_id, version, source, entry_uuid, dn, uid, display_name, state,"
     " state_since, starts_at, ends_at, due_at, blocked, attrs, content_hash, roles, identified,"
-    " evidence) VALUES ($1, $2::bigint + 1, $3, $4, $5, $6, $7, $8, " AS_TIME("$9") ", "
-    AS_TIME("$10") ", " AS_TIME("$11") ", " AS_TIME("$12") ", $13, $14, $15, $16, $17, $18)" };
+    " evidence, suspended, resume_at) VALUES ($1, $2::bigint + 1, $3, $4, $5, $6, $7, $8, "
+    AS_TIME("$9") ", " AS_TIME("$10") ", " AS_TIME("$11") ", " AS_TIME("$12") ", $13, $14, $15,"
+    " $16, $17, $18, $19, " AS_TIME("$20") ")" };
 static const struct store_sql person_update = { STORE_PERSON, "person_update",
     "UPDATE person SET version = version + 1, source = $3, entry_uuid = $4, dn = $5, uid = $6,"
     " display_name = $7, state = $8, state_since = " AS_TIME("$9") ", starts_at = " AS_TIME("$10")
     ", ends_at = " AS_TIME("$11") ", due_at = " AS_TIME("$12") ", blocked = $13, attrs = $14,"
-    " content_hash = $15, roles = $16, identified = $17, evidence = $18 WHERE person_id = $1"
-    " AND version = $2::bigint" };
+    " content_hash = $15, roles = $16, identified = $17, evidence = $18, suspended = $19,"
+    " resume_at = " AS_TIME("$20") " WHERE person_id = $1 AND version = $2::bigint" };
 static const struct store_sql entries = { STORE_PERSON, "person_entries",
     "SELECT entry_uuid FROM person WHERE source = $1 AND entry_uuid > $2::uuid"
     " AND state NOT IN ('leaver', 'erased') ORDER BY entry_uuid LIMIT $3::bigint" };
@@ -63,8 +65,8 @@ static const struct store_sql count_present = { STORE_PERSON, "person_count",
     "SELECT count(*) FROM person WHERE source = $1 AND state NOT IN ('leaver', 'erased')" };
 static const struct store_sql due = { STORE_PERSON, "person_due",
     "SELECT person_id FROM person p WHERE due_at <= " AS_TIME("$1") " AND NOT EXISTS (SELECT 1"
-    " FROM brake_hold h WHERE h.source = p.source AND h.person_id = p.person_id) ORDER BY due_at"
-    " LIMIT $2::bigint" };
+    " FROM brake_hold h WHERE h.source = p.source AND h.person_id = p.person_id AND NOT h.released)"
+    " ORDER BY due_at LIMIT $2::bigint" };
 static const struct store_sql next_due = { STORE_PERSON, "person_next_due",
     "SELECT " AS_UNIX("min(due_at)") " FROM person WHERE due_at > " AS_TIME("$1") };
 static const struct store_sql page = { STORE_PERSON, "person_page",
@@ -75,8 +77,8 @@ static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
     "AS p ORDER BY p.person_id" };
 
 const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids,
-    &accounts_of, &groups_of, &groups_of_dns, &hashes, &person_insert, &person_update, &entries,
-    &count_present, &due, &next_due, &page, &ids_by_dn, NULL };
+    &accounts_of, &groups_of, &grants_of, &vouched_for, &groups_of_dns, &hashes, &person_insert,
+    &person_update, &entries, &count_present, &due, &next_due, &page, &ids_by_dn, NULL };
 
 void
 store_person_clear(struct store_person *p)
@@ -92,6 +94,10 @@ store_person_clear(struct store_person *p)
 	for (size_t i = 0; i < p->account_count; i++)
 		account_want_clear(&p->accounts[i].want);
 	mu_free(p->accounts);
+	for (size_t i = 0; i < p->grant_count; i++)
+		grant_clear(&p->grants[i]);
+	mu_free(p->grants);
+	identification_clear(&p->vouched);
 	*p = (struct store_person){ .version = 0 };
 }
 
@@ -120,6 +126,11 @@ row_person(const PGresult *rows, int row, struct store_person *p, struct mu_err 
 	p->blocked = row_bool(rows, row, 11);
 	p->identified = row_text_copy(rows, row, 15);
 	p->evidence = row_text_copy(rows, row, 16);
+	p->suspended = row_bool(rows, row, 17);
+	p->resume_at_s = row_int(rows, row, 18);
+	p->vouched.level = mu_strdup("");
+	p->vouched.method = mu_strdup("");
+	p->vouched.evidence = mu_strdup("");
 	if (!person_state_parse(row_text(rows, row, 6), &p->state) ||
 	    !attrs_decode(row_text(rows, row, 12), &p->attrs) ||
 	    !row_bytes(rows, row, 13, p->content_hash, sizeof(p->content_hash)) ||
@@ -187,6 +198,71 @@ groups_read(struct store *s, const struct store_args *ids, struct store_people *
 	return MU_OK;
 }
 
+static enum mu_rc
+grants_read(struct store *s, const struct store_args *ids, struct store_people *people,
+    struct mu_err *err)
+{
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+	size_t at = 0;
+
+	if (store_ask(s, &grants_of, ids, &rows, err) != MU_OK)
+		return err->rc;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct mu_uuid person_id;
+		struct store_person *p;
+		struct grant *g;
+
+		row_uuid(rows, i, 0, &person_id);
+		p = walk_to(people, &at, &person_id);
+		if (p == NULL)
+			break;
+		p->grants = mu_alloc_again(p->grants, p->grant_count + 1, sizeof(*p->grants));
+		g = &p->grants[p->grant_count++];
+		*g = (struct grant){ .person_id = person_id };
+		row_uuid(rows, i, 1, &g->grant_id);
+		row_uuid(rows, i, 2, &g->granted_by);
+		g->role = row_text_copy(rows, i, 3);
+		g->reason = row_text_copy(rows, i, 4);
+		g->starts_at_s = row_int(rows, i, 5);
+		g->ends_at_s = row_int(rows, i, 6);
+		(void)row_bytes(rows, i, 7, g->action_digest, sizeof(g->action_digest));
+		(void)row_bytes(rows, i, 8, g->mac, sizeof(g->mac));
+	}
+	return MU_OK;
+}
+
+static enum mu_rc
+vouched_read(struct store *s, const struct store_args *ids, struct store_people *people,
+    struct mu_err *err)
+{
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+	size_t at = 0;
+
+	if (store_ask(s, &vouched_for, ids, &rows, err) != MU_OK)
+		return err->rc;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct mu_uuid person_id;
+		struct store_person *p;
+		struct identification *v;
+
+		row_uuid(rows, i, 0, &person_id);
+		p = walk_to(people, &at, &person_id);
+		if (p == NULL)
+			break;
+		v = &p->vouched;
+		identification_clear(v);
+		v->person_id = person_id;
+		row_uuid(rows, i, 1, &v->verifier);
+		v->level = row_text_copy(rows, i, 2);
+		v->method = row_text_copy(rows, i, 3);
+		v->evidence = row_text_copy(rows, i, 4);
+		v->identified_at_s = row_int(rows, i, 5);
+		v->version = row_int(rows, i, 6);
+		(void)row_bytes(rows, i, 7, v->mac, sizeof(v->mac));
+	}
+	return MU_OK;
+}
+
 /* Locks with sql, then reads what the lock protects in statements that see the state after it. */
 static enum mu_rc
 people_lock(struct store *s, const struct store_sql *sql, const struct store_args *args,
@@ -209,7 +285,8 @@ people_lock(struct store *s, const struct store_sql *sql, const struct store_arg
 	if (people.count > 0) {
 		arg_uuids(&ids, list, people.count);
 		if (accounts_read(s, &ids, &people, err) != MU_OK || groups_read(s, &ids, &people,
-		    err) != MU_OK)
+		    err) != MU_OK || grants_read(s, &ids, &people, err) != MU_OK ||
+		    vouched_read(s, &ids, &people, err) != MU_OK)
 			return err->rc;
 	}
 	*out_people = people;
@@ -217,9 +294,8 @@ people_lock(struct store *s, const struct store_sql *sql, const struct store_arg
 	return MU_OK;
 }
 
-/* At most max ids that a statement names. */
-static enum mu_rc
-ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
+enum mu_rc
+store_ids_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
     struct mu_uuid *out_ids, size_t max, size_t *out_count, struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
@@ -243,7 +319,7 @@ store_person_lock_entries(struct store *s, const char *source, const struct mu_u
 	/* Which person an entry is never changes, so they may be looked for before the lock. */
 	arg_text(&args, source);
 	arg_uuids(&args, entry_uuids, count);
-	if (ids_ask(s, &find_entries, &args, ids, count, &found, err) != MU_OK)
+	if (store_ids_ask(s, &find_entries, &args, ids, count, &found, err) != MU_OK)
 		return err->rc;
 	return store_person_lock_ids(s, ids, found, out_people, err);
 }
@@ -350,6 +426,8 @@ store_person_write(struct store *s, const struct store_person *p)
 	arg_strings(&args, &p->roles);
 	arg_text(&args, p->identified);
 	arg_text(&args, p->evidence);
+	arg_bool(&args, p->suspended);
+	arg_int(&args, p->resume_at_s);
 	store_put(s, p->version == 0 ? &person_insert : &person_update, &args, true);
 }
 
@@ -406,7 +484,7 @@ store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids, size_t
 
 	arg_int(&args, now_s);
 	arg_int(&args, (int64_t)max);
-	return ids_ask(s, &due, &args, out_ids, max, out_count, err);
+	return store_ids_ask(s, &due, &args, out_ids, max, out_count, err);
 }
 
 enum mu_rc
@@ -430,7 +508,7 @@ store_person_page(struct store *s, const struct mu_uuid *after, struct mu_uuid *
 
 	arg_uuid(&args, after);
 	arg_int(&args, (int64_t)max);
-	return ids_ask(s, &page, &args, out_ids, max, out_count, err);
+	return store_ids_ask(s, &page, &args, out_ids, max, out_count, err);
 }
 
 enum mu_rc

@@ -47,7 +47,8 @@ struct store_person {
 	/* What actions gave them: read with the person, written by store/grant.h; MACs as read, unchecked. */
 	struct grant *grants;
 	size_t grant_count;
-	struct identification vouched;	/* level "": none */
+	/* level "": none; NULL when the person was not read */
+	struct identification vouched;
 	struct store_account *accounts;
 	size_t account_count;
 };

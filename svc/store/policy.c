@@ -15,7 +15,10 @@ static const struct store_sql version_insert = { STORE_POLICY, "policy_version_i
 static const struct store_sql file_insert = { STORE_POLICY, "policy_file_insert",
     "INSERT INTO policy_file (version, name, content) VALUES ($1, $2, $3)" };
 
-const struct store_sql *const store_policy_sql[] = { &current, &files_of, &version_insert,
+static const struct store_sql newest = { STORE_POLICY, "policy_newest",
+    "SELECT coalesce(max(version), 0) FROM policy_version" };
+
+const struct store_sql *const store_policy_sql[] = { &newest, &current, &files_of, &version_insert,
     &file_insert, NULL };
 
 void
@@ -57,6 +60,17 @@ store_policy_current(struct store *s, struct store_policy *out_policy, struct mu
 		p.files[i].content = row_text_copy(files, (int)i, 1);
 	}
 	*out_policy = p;
+	return MU_OK;
+}
+
+enum mu_rc
+store_policy_version(struct store *s, int64_t *out_version, struct mu_err *err)
+{
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	if (store_ask(s, &newest, NULL, &rows, err) != MU_OK)
+		return err->rc;
+	*out_version = row_int(rows, 0, 0);
 	return MU_OK;
 }
 

@@ -35,6 +35,22 @@ static const struct store_sql hold_drop = { STORE_SOURCE, "brake_hold_drop",
     "DELETE FROM brake_hold WHERE source = $1 AND person_id = $2" };
 static const struct store_sql hold_count = { STORE_SOURCE, "brake_hold_count",
     "SELECT count(*) FROM brake_hold WHERE source = $1" };
+#define HOLDS \
+	"SELECT h.source, h.person_id, h.reason, " AS_UNIX("h.since") ", h.released, p.uid," \
+	" p.display_name FROM brake_hold h JOIN person p ON p.person_id = h.person_id "
+#define HOLDS_ORDER "ORDER BY h.source, lower(p.display_name), h.person_id"
+static const struct store_sql hold_list = { STORE_SOURCE, "brake_hold_list",
+    HOLDS "WHERE h.source = $1 " HOLDS_ORDER };
+static const struct store_sql hold_list_all = { STORE_SOURCE, "brake_hold_list_all",
+    HOLDS HOLDS_ORDER };
+static const struct store_sql hold_release = { STORE_SOURCE, "brake_release",
+    "UPDATE brake_hold SET released = true WHERE source = $1 AND person_id = ANY ($2::uuid[])" };
+static const struct store_sql sync_ask = { STORE_SOURCE, "sync_ask",
+    "INSERT INTO sync_request AS r (source, asked_at) VALUES ($1, to_timestamp($2::bigint"
+    " / 1000.0)) ON CONFLICT (source) DO UPDATE SET asked_at = greatest(r.asked_at,"
+    " excluded.asked_at)" };
+static const struct store_sql sync_asked = { STORE_SOURCE, "sync_asked",
+    "SELECT (extract(epoch FROM asked_at) * 1000)::bigint FROM sync_request WHERE source = $1" };
 static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_TREE, "lease_take",
     "INSERT INTO lease AS l (name, holder, fence, expires_at)"
     " VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3::bigint))"
@@ -44,7 +60,8 @@ static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_
 
 const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get,
     &verdict_put, &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add,
-    &hold_drop, &hold_count, &lease_take, NULL };
+    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_release, &sync_ask, &sync_asked,
+    &lease_take, NULL };
 
 void
 store_search_clear(struct store_search *x)
@@ -213,6 +230,81 @@ store_brake_hold_count(struct store *s, const char *source, int64_t *out_count, 
 
 	arg_text(&args, source);
 	return count_ask(s, &hold_count, &args, out_count, err);
+}
+
+void
+store_holds_clear(struct store_holds *h)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		mu_free(h->list[i].source);
+		mu_free(h->list[i].reason);
+		mu_free(h->list[i].uid);
+		mu_free(h->list[i].display_name);
+	}
+	mu_free(h->list);
+	*h = (struct store_holds){ .count = 0 };
+}
+
+enum mu_rc
+store_brake_hold_list(struct store *s, const char *source, struct store_holds *out_holds,
+    struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+	struct store_holds h = { .count = 0 };
+
+	if (source != NULL)
+		arg_text(&args, source);
+	if (store_ask(s, source == NULL ? &hold_list_all : &hold_list, &args, &rows, err) != MU_OK)
+		return err->rc;
+	h.list = mu_alloc_zero((size_t)PQntuples(rows) + 1, sizeof(*h.list));
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct store_hold *one = &h.list[h.count++];
+
+		one->source = row_text_copy(rows, i, 0);
+		row_uuid(rows, i, 1, &one->person_id);
+		one->reason = row_text_copy(rows, i, 2);
+		one->since_s = row_int(rows, i, 3);
+		one->released = row_bool(rows, i, 4);
+		one->uid = row_text_copy(rows, i, 5);
+		one->display_name = row_text_copy(rows, i, 6);
+	}
+	*out_holds = h;
+	return MU_OK;
+}
+
+void
+store_brake_release(struct store *s, const char *source, const struct mu_uuid *person_ids,
+    size_t count)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_text(&args, source);
+	arg_uuids(&args, person_ids, count);
+	store_put(s, &hold_release, &args, false);
+}
+
+void
+store_sync_ask(struct store *s, const char *source, int64_t now_ms)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_text(&args, source);
+	arg_int(&args, now_ms);
+	store_put(s, &sync_ask, &args, true);
+}
+
+enum mu_rc
+store_sync_asked(struct store *s, const char *source, int64_t *out_at_ms, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	arg_text(&args, source);
+	if (store_ask(s, &sync_asked, &args, &rows, err) != MU_OK)
+		return err->rc;
+	*out_at_ms = PQntuples(rows) == 0 ? 0 : row_int(rows, 0, 0);
+	return MU_OK;
 }
 
 enum mu_rc

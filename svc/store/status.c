@@ -7,9 +7,11 @@ static const struct store_sql sources = { STORE_STATUS, "status_sources",
     " coalesce(x.listed_count, 0),"
     " (SELECT count(*) FROM person p WHERE p.source = v.source AND p.state NOT IN ('leaver',"
     " 'erased')), (SELECT count(*) FROM quarantine q WHERE q.source = v.source),"
-    " (SELECT count(*) FROM brake_hold h WHERE h.source = v.source),"
-    " " AS_UNIX("(SELECT min(h.since) FROM brake_hold h WHERE h.source = v.source)") ","
-    " (SELECT h.reason FROM brake_hold h WHERE h.source = v.source ORDER BY h.since LIMIT 1)"
+    " (SELECT count(*) FROM brake_hold h WHERE h.source = v.source AND NOT h.released),"
+    " " AS_UNIX("(SELECT min(h.since) FROM brake_hold h WHERE h.source = v.source"
+    " AND NOT h.released)") ","
+    " (SELECT h.reason FROM brake_hold h WHERE h.source = v.source AND NOT h.released"
+    " ORDER BY h.since LIMIT 1)"
     " FROM source_verdict v LEFT JOIN source_search x ON x.source = v.source"
     " AND x.search = 'people' ORDER BY v.source" };
 static const struct store_sql platforms = { STORE_STATUS, "status_platforms",

@@ -28,11 +28,21 @@ struct store_sql {
 extern const struct store_sql *const store_person_sql[], *const store_group_sql[],
     *const store_account_sql[], *const store_source_sql[], *const store_policy_sql[],
     *const store_audit_sql[], *const store_queue_sql[], *const store_client_sql[],
-    *const store_credential_sql[], *const store_status_sql[];
+    *const store_credential_sql[], *const store_status_sql[], *const store_administrator_sql[],
+    *const store_session_sql[], *const store_action_sql[], *const store_grant_sql[],
+    *const store_look_sql[];
 
 /* Times are bigint seconds of Unix time outside, timestamptz inside; 0 is NULL. */
 #define AS_TIME(arg)	"to_timestamp(nullif(" arg "::bigint, 0))"
 #define AS_UNIX(column)	"coalesce(extract(epoch FROM " column ")::bigint, 0)"
+
+/*
+ * A key at a time, in order of the key: EACH makes it so whatever the planner believes. Statements
+ * are planned while tables are empty, and a plan for an empty table reads a full one from end to
+ * end.
+ */
+#define EACH(query)	" CROSS JOIN LATERAL (" query " OFFSET 0) "
+#define IDS		"(SELECT id FROM unnest($1::uuid[]) AS u (id) ORDER BY id) AS i"
 
 /* --- Arguments of one execution, in order --------------------------------------------- */
 
@@ -98,6 +108,11 @@ struct account_want;
 #define ACCOUNT_COLUMN_COUNT 10
 MU_CHECKED enum mu_rc row_account(const PGresult *rows, int row, int column,
     struct account_want *out_want, unsigned char *out_mac, struct mu_err *err);
+
+/* At most max ids: the first column of the rows. */
+MU_CHECKED enum mu_rc store_ids_ask(struct store *s, const struct store_sql *sql,
+    const struct store_args *args, struct mu_uuid *out_ids, size_t max, size_t *out_count,
+    struct mu_err *err);
 
 /* Calls back for each entry UUID of a source, in pages: sql is asked with source, the last UUID and a limit. */
 enum mu_rc store_entries_each(struct store *s, const struct store_sql *sql, const char *source,
