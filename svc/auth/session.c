@@ -61,14 +61,10 @@ auth_logout(const struct auth_host *h, const struct auth_who *who, int64_t now_m
 		AUDIT_TEXT("actor", mu_uuid_format(&who->person_id, person)),
 		AUDIT_TEXT("session", mu_uuid_format(&who->session_id, session)),
 	};
-	struct mu_err gone = MU_ERR_INIT;
 
 	if (store_begin(h->store, err) != MU_OK)
 		return err->rc;
 	store_session_drop(h->store, &who->session_id);
 	audit_record(h->store, AUDIT_AUTH_LOGOUT, now_ms, fields, MU_COUNT(fields), NULL);
-	if (store_commit(h->store, &gone) == MU_OK || gone.rc == MU_ECONFLICT)
-		return MU_OK;
-	*err = gone;
-	return err->rc;
+	return store_commit(h->store, err);
 }
