@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "http/url_priv.h"
 
 #include <curl/curl.h>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <string.h>
@@ -15,12 +15,14 @@
 #define SYSTEM_CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
 #define CA_FILE_MAX_BYTES	(2u << 20)
 #define ADDRESSES_MAX		8
+#define PEM_BEGIN		"-----BEGIN CERTIFICATE-----"
 
 struct http_client {
 	CURL *easy;
 	struct curl_slist *pinned;	/* CURLOPT_RESOLVE: host and port -> addresses */
 	struct mu_buf ca_pem;
-	char *base_url, *host, *port, *address, *unix_socket, *cert_pem;
+	struct http_url url;
+	char *base_url, *address, *unix_socket, *cert_pem;
 	const struct mu_secret *key_pem;
 	size_t response_max_bytes;
 	struct mu_buf *body;		/* of the reply being read */
@@ -46,8 +48,7 @@ http_client_close(struct http_client *client)
 	curl_global_cleanup();
 	mu_buf_clear(&client->ca_pem);
 	mu_free(client->base_url);
-	mu_free(client->host);
-	mu_free(client->port);
+	http_url_clear(&client->url);
 	mu_free(client->address);
 	mu_free(client->unix_socket);
 	mu_free(client->cert_pem);
@@ -78,67 +79,37 @@ ca_read(struct http_client *client, const char *path, struct mu_err *err)
 	(void)close(fd);
 	if (got < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "cannot read the authorities %s", path);
-	if (strstr(mu_buf_text(&client->ca_pem), "-----BEGIN CERTIFICATE-----") == NULL ||
+	if (strstr(mu_buf_text(&client->ca_pem), PEM_BEGIN) == NULL ||
 	    client->ca_pem.size_bytes > CA_FILE_MAX_BYTES)
 		return mu_fail(err, MU_ECONFIG, "%s holds no PEM certificates", path);
 	return MU_OK;
-}
-
-/* Takes one part of the URL out of curl's hands. */
-static char *
-url_part(CURLU *url, CURLUPart part, unsigned flags)
-{
-	char *text = NULL, *copy = NULL;
-
-	if (curl_url_get(url, part, &text, flags) == CURLUE_OK)
-		copy = mu_strdup(text);
-	curl_free(text);
-	return copy;
-}
-
-static void
-curlu_freep(CURLU **url)
-{
-	curl_url_cleanup(*url);
 }
 
 static enum mu_rc
 base_url_read(struct http_client *client, const struct http_client_settings *settings,
     struct mu_err *err)
 {
-	MU_AUTO(curlu_freep) CURLU *url = curl_url();
-	MU_AUTO(mu_freep) char *scheme = NULL, *path = NULL, *user = NULL, *query = NULL;
 	const char *text = settings->base_url;
-	char *host;
-	size_t length;
+	size_t length = strlen(text);
 
-	if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK)
-		return mu_fail(err, MU_ECONFIG, "\"%s\" is not a URL: write https://host:port", text);
-	scheme = url_part(url, CURLUPART_SCHEME, 0);
-	path = url_part(url, CURLUPART_PATH, 0);
-	user = url_part(url, CURLUPART_USER, 0);
-	query = url_part(url, CURLUPART_QUERY, 0);
-	host = url_part(url, CURLUPART_HOST, 0);
-	client->port = url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-	if (host == NULL || user != NULL || query != NULL || (path != NULL && strcmp(path, "/") != 0)) {
-		mu_free(host);
-		return mu_fail(err, MU_ECONFIG, "\"%s\" has more than scheme, host and port", text);
-	}
-	length = strlen(host);
-	if (host[0] == '[' && host[length - 1] == ']') {	/* an IPv6 address */
-		client->host = mu_strndup(host + 1, length - 2);
-		mu_free(host);
-	} else {
-		client->host = host;
-	}
-	if (!mu_text_equal(scheme, "https") && !mu_text_equal(scheme, "http"))
-		return mu_fail(err, MU_ECONFIG, "\"%s\": only https:// is spoken", text);
-	if (mu_text_equal(scheme, "http") && settings->unix_socket == NULL && !settings->insecure_plain)
+	if (http_url_parse(text, &client->url, err) != MU_OK)
+		return err->rc;
+	if (mu_text_equal(client->url.scheme, "http") && settings->unix_socket == NULL &&
+	    !settings->insecure_plain)
 		return mu_fail(err, MU_ECONFIG, "\"%s\" is not encrypted: use https://", text);
-	client->base_url = mu_strdup(text);
-	length = strlen(client->base_url);
-	if (client->base_url[length - 1] == '/')
-		client->base_url[length - 1] = '\0';
+	client->base_url = mu_strndup(text, text[length - 1] == '/' ? length - 1 : length);
+	return MU_OK;
+}
+
+/* The authorities: those of the settings, else the system's. */
+static enum mu_rc
+ca_set(struct http_client *client, const struct http_client_settings *settings, struct mu_err *err)
+{
+	if (settings->ca_pem == NULL)
+		return ca_read(client, settings->ca_file == NULL ? SYSTEM_CA_FILE : settings->ca_file, err);
+	if (strstr(settings->ca_pem, PEM_BEGIN) == NULL)
+		return mu_fail(err, MU_ECONFIG, "the authority to trust is no certificate in PEM");
+	mu_buf_text_add(&client->ca_pem, settings->ca_pem);
 	return MU_OK;
 }
 
@@ -156,8 +127,7 @@ http_client_open(const struct http_client_settings *settings, struct http_client
 		return mu_fail(err, MU_EBROKEN, "libcurl gives no handle");
 	if (base_url_read(client, settings, err) != MU_OK)
 		return err->rc;
-	if (mu_text_starts(client->base_url, "https") && ca_read(client,
-	    settings->ca_file == NULL ? SYSTEM_CA_FILE : settings->ca_file, err) != MU_OK)
+	if (mu_text_equal(client->url.scheme, "https") && ca_set(client, settings, err) != MU_OK)
 		return err->rc;
 	client->address = mu_strdup(settings->address);
 	client->unix_socket = mu_strdup(settings->unix_socket);
@@ -167,14 +137,6 @@ http_client_open(const struct http_client_settings *settings, struct http_client
 	    HTTP_CLIENT_RESPONSE_MAX_BYTES : settings->response_max_bytes;
 	*out_client = MU_TAKE(client);
 	return MU_OK;
-}
-
-static bool
-is_numeric(const char *host)
-{
-	unsigned char address[sizeof(struct in6_addr)];
-
-	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
 /* Appends the host's addresses as CURLOPT_RESOLVE wants them: "a,b,c". */
@@ -206,12 +168,12 @@ host_pin(struct http_client *client, struct mu_err *err)
 	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
 
 	if (client->pinned != NULL || client->unix_socket != NULL ||
-	    (client->address == NULL && is_numeric(client->host)))
+	    (client->address == NULL && http_host_is_numeric(client->url.host)))
 		return MU_OK;
-	mu_buf_format(&line, "+%s:%s:", client->host, client->port);
+	mu_buf_format(&line, "+%s:%s:", client->url.host, client->url.port);
 	if (client->address != NULL)
 		mu_buf_text_add(&line, client->address);
-	else if (host_resolve(client->host, &line, err) != MU_OK)
+	else if (host_resolve(client->url.host, &line, err) != MU_OK)
 		return err->rc;
 	client->pinned = curl_slist_append(NULL, line.data);
 	return MU_OK;

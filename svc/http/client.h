@@ -30,6 +30,7 @@ struct http_client_settings {
 	const char *address;		/* numeric, in place of looking the host up; or NULL */
 	const char *unix_socket;	/* connect there; the base URL then says "http://name" */
 	const char *ca_file;		/* PEM, read once at open; NULL: the system's authorities */
+	const char *ca_pem;		/* the authorities as text, in place of a file; or NULL */
 	bool insecure_plain;		/* http:// over TCP: the operator said so, with a reason */
 	const char *cert_pem;		/* our certificate where the platform asks for one, or NULL */
 	const struct mu_secret *key_pem; /* and its key; borrowed until close */

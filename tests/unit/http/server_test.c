@@ -667,6 +667,37 @@ caller_row(void **state)
 		pki_clear(&cert);
 }
 
+/* Of authorities that are given as text, no others count. */
+static void
+an_authority_may_be_given_as_text(void **state)
+{
+	const struct { const char *pem; enum http_sent sent; } rows[] = {
+		{ authority.cert_pem, HTTP_ANSWERED }, { stranger.cert_pem, HTTP_NOT_SENT },
+	};
+	struct http_call call = { .method = "GET", .target = "/hello/x" };
+	struct http_client_settings settings = { .base_url = "https://localhost:1", .ca_pem = "none" };
+	struct http_client *client = NULL;
+	struct mu_err err = MU_ERR_INIT;
+	char url[64];
+
+	(void)state;
+	assert_int_equal(http_client_open(&settings, &client, &err), MU_ECONFIG);
+	(void)snprintf(url, sizeof(url), "https://localhost:%d/", secure.port);
+	settings.base_url = url;
+	for (size_t i = 0; i < MU_COUNT(rows); i++) {
+		struct http_reply reply = HTTP_REPLY_INIT;
+
+		settings.ca_pem = rows[i].pem;
+		settings.ca_file = "/nowhere/ca.crt";
+		assert_int_equal(http_client_open(&settings, &client, &err), MU_OK);
+		call.deadline_ms = mu_tick_ms() + 10000;
+		assert_int_equal(http_client_call(client, &call, &reply, &err), rows[i].sent);
+		http_client_close(client);
+		http_reply_clear(&reply);
+	}
+	assert_int_equal(err.rc, MU_ECONFIG);
+}
+
 /* TLS 1.2 is refused in the handshake. */
 static void
 tls12_is_refused(void **state)
@@ -740,16 +771,17 @@ all_down(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 7] = {
+	struct CMUnitTest tests[MU_COUNT(probes) + MU_COUNT(callers) + 8] = {
 		cmocka_unit_test(a_process_behind_a_unix_socket_is_named),
 		cmocka_unit_test(silence_is_dropped),
 		cmocka_unit_test(one_address_has_its_share_of_the_connections),
 		cmocka_unit_test(headers_are_bounded),
 		cmocka_unit_test(held_clients_may_leave),
+		cmocka_unit_test(an_authority_may_be_given_as_text),
 		cmocka_unit_test(tls12_is_refused),
 		cmocka_unit_test(plain_tcp_is_refused),
 	};
-	size_t count = 7;
+	size_t count = 8;
 
 	for (size_t i = 0; i < MU_COUNT(probes); i++)
 		tests[count++] = (struct CMUnitTest){ probes[i].name, probe_row, NULL, NULL, &probes[i] };
