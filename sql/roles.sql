@@ -23,6 +23,7 @@ GRANT SELECT (account_id), DELETE ON credential TO muster_cycle;
 GRANT SELECT, DELETE ON requested_grant TO muster_cycle;	-- it ends them, and gives none
 GRANT SELECT ON identification, sync_request TO muster_cycle;
 GRANT SELECT, INSERT ON policy_version, policy_file TO muster_cycle;
+GRANT SELECT, INSERT, UPDATE ON policy_decided TO muster_cycle;
 GRANT SELECT, INSERT, UPDATE ON lease TO muster_cycle;
 
 -- provision: the other part of accounts, credentials until they are collected, receipts

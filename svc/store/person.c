@@ -64,9 +64,8 @@ static const struct store_sql entries = { STORE_PERSON, "person_entries",
 static const struct store_sql count_present = { STORE_PERSON, "person_count",
     "SELECT count(*) FROM person WHERE source = $1 AND state NOT IN ('leaver', 'erased')" };
 static const struct store_sql due = { STORE_PERSON, "person_due",
-    "SELECT person_id FROM person p WHERE due_at <= " AS_TIME("$1") " AND NOT EXISTS (SELECT 1"
-    " FROM brake_hold h WHERE h.source = p.source AND h.person_id = p.person_id AND NOT h.released)"
-    " ORDER BY due_at LIMIT $2::bigint" };
+    "SELECT person_id FROM person WHERE due_at <= " AS_TIME("$1") " ORDER BY due_at"
+    " LIMIT $2::bigint" };
 static const struct store_sql next_due = { STORE_PERSON, "person_next_due",
     "SELECT " AS_UNIX("min(due_at)") " FROM person WHERE due_at > " AS_TIME("$1") };
 static const struct store_sql page = { STORE_PERSON, "person_page",

@@ -119,8 +119,8 @@ MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, in
     struct mu_err *err);
 
 /*
- * person_ids whose due_at is at or before now_s, oldest first; at most max. Who is held by the brake
- * waits for two people, not for time, and stands in nobody's way.
+ * person_ids whose due_at is at or before now_s, oldest first; at most max. Of who is held by the
+ * brake that is the next end of a grant, not what is held.
  */
 MU_CHECKED enum mu_rc store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids,
     size_t max, size_t *out_count, struct mu_err *err);

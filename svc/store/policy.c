@@ -17,8 +17,14 @@ static const struct store_sql file_insert = { STORE_POLICY, "policy_file_insert"
 
 static const struct store_sql newest = { STORE_POLICY, "policy_newest",
     "SELECT coalesce(max(version), 0) FROM policy_version" };
+static const struct store_sql decided = { STORE_POLICY, "policy_decided",
+    "SELECT coalesce(max(version), 0) FROM policy_decided" };
+static const struct store_sql decided_put = { STORE_POLICY, "policy_decided_write",
+    "INSERT INTO policy_decided AS d (version, decided_at) VALUES ($1, " AS_TIME("$2") ")"
+    " ON CONFLICT (one) DO UPDATE SET version = greatest(d.version, excluded.version),"
+    " decided_at = excluded.decided_at" };
 
-const struct store_sql *const store_policy_sql[] = { &newest, &current, &files_of, &version_insert,
+const struct store_sql *const store_policy_sql[] = { &decided, &decided_put, &newest, &current, &files_of, &version_insert,
     &file_insert, NULL };
 
 void
@@ -63,15 +69,37 @@ store_policy_current(struct store *s, struct store_policy *out_policy, struct mu
 	return MU_OK;
 }
 
-enum mu_rc
-store_policy_version(struct store *s, int64_t *out_version, struct mu_err *err)
+static enum mu_rc
+version_ask(struct store *s, const struct store_sql *sql, int64_t *out_version, struct mu_err *err)
 {
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 
-	if (store_ask(s, &newest, NULL, &rows, err) != MU_OK)
+	if (store_ask(s, sql, NULL, &rows, err) != MU_OK)
 		return err->rc;
 	*out_version = row_int(rows, 0, 0);
 	return MU_OK;
+}
+
+enum mu_rc
+store_policy_version(struct store *s, int64_t *out_version, struct mu_err *err)
+{
+	return version_ask(s, &newest, out_version, err);
+}
+
+enum mu_rc
+store_policy_decided(struct store *s, int64_t *out_version, struct mu_err *err)
+{
+	return version_ask(s, &decided, out_version, err);
+}
+
+void
+store_policy_decided_write(struct store *s, int64_t version, int64_t now_s)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_int(&args, version);
+	arg_int(&args, now_s);
+	store_put(s, &decided_put, &args, true);
 }
 
 void

@@ -43,6 +43,10 @@ static const struct store_sql hold_list = { STORE_SOURCE, "brake_hold_list",
     HOLDS "WHERE h.source = $1 " HOLDS_ORDER };
 static const struct store_sql hold_list_all = { STORE_SOURCE, "brake_hold_list_all",
     HOLDS HOLDS_ORDER };
+static const struct store_sql hold_find = { STORE_SOURCE, "brake_hold_find",
+    "SELECT h.source, h.person_id, h.released FROM " IDS EACH("SELECT p.source, p.person_id,"
+    " b.released FROM person p JOIN brake_hold b ON b.source = p.source"
+    " AND b.person_id = p.person_id WHERE p.person_id = i.id") "AS h" };
 static const struct store_sql hold_release = { STORE_SOURCE, "brake_release",
     "UPDATE brake_hold SET released = true WHERE source = $1 AND person_id = ANY ($2::uuid[])" };
 static const struct store_sql sync_ask = { STORE_SOURCE, "sync_ask",
@@ -60,7 +64,7 @@ static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_
 
 const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get,
     &verdict_put, &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add,
-    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_release, &sync_ask, &sync_asked,
+    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_find, &hold_release, &sync_ask, &sync_asked,
     &lease_take, NULL };
 
 void
@@ -268,6 +272,29 @@ store_brake_hold_list(struct store *s, const char *source, struct store_holds *o
 		one->released = row_bool(rows, i, 4);
 		one->uid = row_text_copy(rows, i, 5);
 		one->display_name = row_text_copy(rows, i, 6);
+	}
+	*out_holds = h;
+	return MU_OK;
+}
+
+enum mu_rc
+store_brake_hold_find(struct store *s, const struct mu_uuid *person_ids, size_t count,
+    struct store_holds *out_holds, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+	struct store_holds h = { .count = 0 };
+
+	arg_uuids(&args, person_ids, count);
+	if (store_ask(s, &hold_find, &args, &rows, err) != MU_OK)
+		return err->rc;
+	h.list = mu_alloc_zero((size_t)PQntuples(rows) + 1, sizeof(*h.list));
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct store_hold *one = &h.list[h.count++];
+
+		one->source = row_text_copy(rows, i, 0);
+		row_uuid(rows, i, 1, &one->person_id);
+		one->released = row_bool(rows, i, 2);
 	}
 	*out_holds = h;
 	return MU_OK;
