@@ -4,8 +4,7 @@
 #ifndef CYCLE_APPLY_H
 #define CYCLE_APPLY_H
 
-#include "cycle/cycle.h"
-#include "cycle/slice.h"
+#include "cycle/batch_priv.h"
 
 struct cycle_apply {
 	const struct cycle_host *host;
@@ -16,13 +15,14 @@ struct cycle_apply {
 	struct slice *deferred;
 	size_t deferred_keep;		/* entries are copied to deferred up to so many; beyond, held */
 	bool force_hold;		/* more was deferred than was kept: hold, whatever the limit is now */
-	bool drop_holds;		/* decide on every entry; who is no longer to be removed is held no more */
+	/* Decide on every entry, the unchanged ones, too: somebody is held and may be back, or was left undecided. */
+	bool every_entry;
+	struct uuids *told;		/* rows of this transaction that were recorded as tampered with */
 
 	/* What came of it. */
-	size_t written, removals, held;
+	struct batch_written written;
+	size_t held;			/* newly */
 	bool deferred_over;		/* more than deferred_keep */
-	bool accounts_changed;
-	int64_t soonest_due_s;		/* 0: none */
 };
 
 MU_CHECKED enum mu_rc cycle_apply(struct cycle_apply *a, struct mu_err *err);

@@ -77,11 +77,11 @@ begin(struct cycle *c, struct mu_err *err)
 static void
 after_commit(struct cycle *c, const struct cycle_apply *a)
 {
-	int64_t wait_ms = a->soonest_due_s == 0 ? CLOCK_PATIENCE_MS :
-	    a->soonest_due_s * 1000 - mu_now_ms();
+	int64_t wait_ms = a->written.soonest_due_s == 0 ? CLOCK_PATIENCE_MS :
+	    a->written.soonest_due_s * 1000 - mu_now_ms();
 
 	c->held = c->held || a->held > 0;
-	if (a->accounts_changed)
+	if (a->written.accounts_changed)
 		store_hint(c->host.store, "muster_accounts");
 	if (c->host.has_clock && wait_ms < CLOCK_PATIENCE_MS)
 		mu_timer_set(c->clock_timer, wait_ms);
@@ -252,12 +252,13 @@ search_committed(struct cycle *c, enum directory_search search)
 static enum mu_rc
 slice_commit(struct cycle *c, struct mu_err *err)
 {
+	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
 	struct search *people = &c->searches[DIRECTORY_PEOPLE], *groups = &c->searches[DIRECTORY_GROUPS];
 	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = mu_now_ms(),
 		.defer_news = people->refreshing, .defer_rows = people->refreshing || groups->refreshing,
 		.deferred = &c->deferred, .deferred_keep = c->deferred_keep,
-		.force_hold = c->deferred_over, .drop_holds = c->held || c->anew };
-	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms, .drop_holds = a.drop_holds };
+		.force_hold = c->deferred_over, .every_entry = c->held || c->anew, .told = &told };
+	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms, .every_entry = a.every_entry, .told = &told };
 	struct slice *d = &c->deferred;
 	bool believed, rows, waits, anew;
 
@@ -273,7 +274,7 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	if (deferred_apply(c, rows, &late, err) != MU_OK)
 		return err->rc;
 	a.held += late.held;
-	a.accounts_changed = a.accounts_changed || late.accounts_changed;
+	a.written.accounts_changed = a.written.accounts_changed || late.written.accounts_changed;
 	waits = !rows && d->redecide.count + d->removed_groups.count > 0;
 	anew = c->anew && !(believed && people->refreshed && people->how == DIRECTORY_FULL_LISTED);
 	searches_write(c, !c->held && a.held == 0 && !c->narrowed && !anew && !waits);
@@ -528,8 +529,9 @@ on_clock(void *ctx)
 {
 	struct cycle *c = ctx;
 	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
+	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
 	struct cycle_apply a = { .host = &c->host, .slice = &s,
-		.now_ms = mu_now_ms(), .drop_holds = c->held };
+		.now_ms = mu_now_ms(), .told = &told };
 	struct mu_err err = MU_ERR_INIT;
 
 	mu_timer_set(c->clock_timer, CLOCK_PATIENCE_MS);
@@ -539,7 +541,7 @@ on_clock(void *ctx)
 		return;
 	}
 	after_commit(c, &a);
-	if (s.redecide.count >= CLOCK_BATCH && a.written > 0)	/* more are due */
+	if (s.redecide.count >= CLOCK_BATCH && a.written.people > 0)	/* more are due */
 		mu_timer_set(c->clock_timer, 0);
 }
 

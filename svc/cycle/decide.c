@@ -10,9 +10,15 @@ cycle_change_clear(struct cycle_change *ch)
 {
 	strings_clear(&ch->gained);
 	strings_clear(&ch->lost);
+	for (size_t i = 0; i < ch->account_count; i++)
+		entitlements_clear(&ch->accounts[i].was_rights);
+	for (size_t i = 0; i < ch->end_count; i++)
+		mu_free(ch->ends[i].role);
 	mu_free(ch->accounts);
+	mu_free(ch->ends);
 	mu_free(ch->refused_platform);
 	mu_free(ch->refused_reason);
+	mu_free(ch->fault);
 	*ch = (struct cycle_change){ .write = false };
 }
 
@@ -54,6 +60,17 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 	(void)memcpy(p->content_hash, n->content_hash, sizeof(p->content_hash));
 }
 
+/* An administrator's suspension that has run out is over. */
+static void
+pause_take(struct store_person *p, int64_t now_s, struct cycle_change *ch)
+{
+	if (!p->suspended || p->resume_at_s == 0 || p->resume_at_s > now_s)
+		return;
+	p->suspended = false;
+	p->resume_at_s = 0;
+	ch->write = true;
+}
+
 static enum audit_kind
 transition_kind(bool is_new, enum person_state from, enum person_state to)
 {
@@ -74,6 +91,79 @@ transition_kind(bool is_new, enum person_state from, enum person_state to)
 	}
 	return AUDIT_PERSON_CHANGED;
 }
+
+/* --- Grants: what an action gave, until its end ----------------------------------------------------- */
+
+static const char grant_ended[] = "ended";
+
+/* Why the grant goes, NULL: it stays. */
+static const char *
+grant_end_reason(const struct policy *policy, const struct store_person *p, const struct grant *g,
+    enum person_state state, bool held, int64_t now_s)
+{
+	struct facts facts = { &p->attrs, &p->groups };
+
+	if (state == PERSON_LEAVER || state == PERSON_ERASED)
+		return "left";
+	if (p->blocked)
+		return "revoked";
+	if (g->ends_at_s <= now_s)
+		return grant_ended;
+	if (!held && !policy_is_requestable(policy, g->role, &facts))
+		return "no longer requestable";
+	return NULL;
+}
+
+/*
+ * Grants that end leave the row and stand in ch; of those that stay, the ones that run now are in
+ * out_granted. The next start or end of one joins *due_at_s.
+ */
+static void
+grants_take(const struct policy *policy, struct store_person *p, enum person_state state, bool held,
+    int64_t now_s, struct cycle_change *ch, struct strings *out_granted, int64_t *due_at_s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->grant_count; i++) {
+		struct grant *g = &p->grants[i];
+		const char *reason = grant_end_reason(policy, p, g, state, held, now_s);
+
+		if (reason != NULL) {
+			ch->ends = mu_alloc_again(ch->ends, ch->end_count + 1, sizeof(*ch->ends));
+			ch->ends[ch->end_count++] = (struct cycle_grant_end){ g->grant_id,
+				MU_TAKE(g->role), reason };
+			ch->write = true;
+			grant_clear(g);
+			continue;
+		}
+		if (g->starts_at_s <= now_s)
+			strings_add(out_granted, g->role);
+		*due_at_s = lifecycle_sooner(*due_at_s, g->starts_at_s > now_s ? g->starts_at_s : g->ends_at_s);
+		p->grants[kept++] = *g;
+	}
+	p->grant_count = kept;
+}
+
+static bool
+has_ended(const struct cycle_change *ch, const char *role, const char *reason)
+{
+	for (size_t i = 0; i < ch->end_count; i++)
+		if (strcmp(ch->ends[i].role, role) == 0 && (reason == NULL || ch->ends[i].reason == reason))
+			return true;
+	return false;
+}
+
+/* Every grant ends, and nobody holds that up: what is lost by time alone is no removal. */
+static bool
+lost_by_time(const struct cycle_change *ch)
+{
+	for (size_t i = 0; i < ch->lost.count; i++)
+		if (!has_ended(ch, ch->lost.list[i], grant_ended))
+			return false;
+	return ch->lost.count > 0;
+}
+
+/* --- State and roles ------------------------------------------------------------------------------------ */
 
 static void
 state_take(struct store_person *p, const struct lifecycle_step *step, const struct policy_opinion *o,
@@ -112,11 +202,17 @@ erased_forget(struct store_person *p)
 static void
 roles_take(struct store_person *p, const struct policy_decision *d, struct cycle_change *ch)
 {
+	struct strings roles = STRINGS_INIT;
+
 	for (size_t i = 0; i < d->roles.count; i++)
-		if (!strings_has(&p->roles, d->roles.list[i]))
-			strings_add(&ch->gained, d->roles.list[i]);
+		strings_add(&roles, d->roles.list[i]);
+	for (size_t i = 0; i < d->granted.count; i++)
+		strings_add(&roles, d->granted.list[i]);
+	for (size_t i = 0; i < roles.count; i++)
+		if (!strings_has(&p->roles, roles.list[i]))
+			strings_add(&ch->gained, roles.list[i]);
 	for (size_t i = 0; i < p->roles.count; i++)
-		if (!strings_has(&d->roles, p->roles.list[i]))
+		if (!strings_has(&roles, p->roles.list[i]))
 			strings_add(&ch->lost, p->roles.list[i]);
 	if (ch->gained.count + ch->lost.count > 0) {
 		ch->write = true;
@@ -128,8 +224,7 @@ roles_take(struct store_person *p, const struct policy_decision *d, struct cycle
 			ch->removal = true;
 	}
 	strings_clear(&p->roles);
-	for (size_t i = 0; i < d->roles.count; i++)
-		strings_add(&p->roles, d->roles.list[i]);
+	p->roles = roles;
 	if (!mu_text_equal(p->identified, d->identified) || !mu_text_equal(p->evidence, d->evidence)) {
 		ch->write = true;
 		ch->identified = !mu_text_equal(p->identified, d->identified);
@@ -152,14 +247,6 @@ rights_shrink(const struct entitlements *was, const struct entitlements *is)
 	return false;
 }
 
-static void
-change_add(struct cycle_change *ch, size_t index, bool urgent)
-{
-	ch->accounts = mu_alloc_again(ch->accounts, ch->account_count + 1, sizeof(*ch->accounts));
-	ch->accounts[ch->account_count++] = (struct cycle_account_change){ index, urgent };
-	ch->write = true;
-}
-
 /* Brings the wanted account to state, roles and rights; counts the change when there is one. */
 static void
 account_take(struct store_person *p, size_t index, enum account_state state, const struct strings *roles,
@@ -180,13 +267,15 @@ account_take(struct store_person *p, size_t index, enum account_state state, con
 	for (size_t i = 0; i < rights->count; i++)
 		entitlements_add(&rights_copy, rights->list[i].kind, rights->list[i].name,
 		    rights->list[i].level);
+	ch->accounts = mu_alloc_again(ch->accounts, ch->account_count + 1, sizeof(*ch->accounts));
+	ch->accounts[ch->account_count++] = (struct cycle_account_change){ index, urgent, w->state,
+		w->entitlements };
+	ch->write = true;
 	strings_clear(&w->roles);
-	entitlements_clear(&w->entitlements);
 	w->state = state;
 	w->roles = roles_copy;
 	w->entitlements = rights_copy;
 	w->version++;
-	change_add(ch, index, urgent);
 }
 
 static size_t
@@ -288,12 +377,56 @@ accounts_take(const struct cycle_rules *rules, struct store *store, struct store
 	return MU_OK;
 }
 
+/*
+ * What the policy makes of the facts. A fault of the entry is one when the entry is heard; who goes in any
+ * case, and whose row alone is decided on, keeps the times they had.
+ */
+static enum mu_rc
+opinion_take(const struct policy *policy, const struct store_person *p, bool must_be_right,
+    struct policy_opinion *out_opinion, struct cycle_change *ch, struct mu_err *err)
+{
+	struct facts facts = { &p->attrs, &p->groups };
+	struct mu_err why = MU_ERR_INIT;
+
+	if (policy_opine(policy, &facts, out_opinion, must_be_right ? err : &why) == MU_OK)
+		return MU_OK;
+	if (must_be_right)
+		return err->rc;
+	ch->fault = mu_strdup(why.text);
+	*out_opinion = (struct policy_opinion){ .starts_at_s = p->starts_at_s, .ends_at_s = p->ends_at_s };
+	return MU_OK;
+}
+
+static struct lifecycle_facts
+lifecycle_facts(const struct store_person *p, bool present, bool held, const struct policy_opinion *o)
+{
+	struct lifecycle_facts facts = { .present = present, .paused = p->suspended,
+		.resumes_at_s = p->resume_at_s };
+
+	if (held)
+		return facts;
+	facts.suspended = o->suspended;
+	facts.starts_at_s = o->starts_at_s;
+	facts.ends_at_s = o->ends_at_s;
+	return facts;
+}
+
+/* What someone held keeps: all they have but what a grant gave that is over. */
+static void
+kept_take(const struct store_person *p, const struct cycle_change *ch, struct strings *out_kept)
+{
+	for (size_t i = 0; i < p->roles.count; i++)
+		if (!has_ended(ch, p->roles.list[i], NULL))
+			strings_add(out_kept, p->roles.list[i]);
+}
+
 enum mu_rc
 cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
     const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err)
 {
-	struct cycle_change ch = { .kind = AUDIT_PERSON_CHANGED };
-	struct policy_decision d = { .identified = "" };
+	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT, kept = STRINGS_INIT;
+	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
+	MU_AUTO(cycle_change_clear) struct cycle_change ch = { .kind = AUDIT_PERSON_CHANGED };
 	struct policy_opinion opinion;
 	struct lifecycle_facts facts;
 	struct lifecycle_step step;
@@ -302,36 +435,29 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	    person->state != PERSON_LEAVER && person->state != PERSON_ERASED;
 
 	news_take(person, news, &ch);
-	subject.facts = (struct facts){ &person->attrs, &person->groups };
-	if (policy_opine(rules->policy, &subject.facts, &opinion, err) != MU_OK) {
-		if (present)
-			goto fail;
-		/* nobody stays because their entry was at fault when it went */
-		opinion = (struct policy_opinion){ .starts_at_s = person->starts_at_s,
-			.ends_at_s = person->ends_at_s };
-	}
-	facts = (struct lifecycle_facts){
-		.present = present,
-		.suspended = opinion.suspended,
-		.starts_at_s = opinion.starts_at_s,
-		.ends_at_s = opinion.ends_at_s,
-	};
+	pause_take(person, now_s, &ch);
+	if (opinion_take(rules->policy, person, news->heard && present && !person->blocked &&
+	    !person->suspended, &opinion, &ch, err) != MU_OK)
+		return err->rc;
+	facts = lifecycle_facts(person, present, news->held, &opinion);
 	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step, err) != MU_OK)
-		goto fail;
+		return err->rc;
+	grants_take(rules->policy, person, step.to, news->held, now_s, &ch, &granted, &step.due_at_s);
 	state_take(person, &step, &opinion, &ch);
 	erased_forget(person);
-	subject.state = person->state;
-	subject.blocked = person->blocked;
-	subject.identified = "";
+	if (news->held)
+		kept_take(person, &ch, &kept);
+	subject = (struct policy_subject){ .facts = { &person->attrs, &person->groups },
+		.state = person->state, .blocked = person->blocked,
+		.identified = person->vouched.level == NULL ? "" : person->vouched.level,
+		.granted = &granted, .kept = &kept };
 	policy_decide(rules->policy, &subject, &d);
 	roles_take(person, &d, &ch);
 	if (accounts_take(rules, store, person, &d, &ch, err) != MU_OK)
-		goto fail;
-	policy_decision_clear(&d);
+		return err->rc;
+	if (lost_by_time(&ch) && !lifecycle_takes_away(ch.from, person->state))
+		ch.removal = false;
 	*out_change = ch;
+	ch = (struct cycle_change){ .write = false };
 	return MU_OK;
-fail:
-	policy_decision_clear(&d);
-	cycle_change_clear(&ch);
-	return err->rc;
 }

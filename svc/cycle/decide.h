@@ -34,33 +34,51 @@ struct cycle_news {
 	const struct attrs *attrs;
 	const unsigned char *content_hash;
 	const struct strings *groups;	/* NULL: those of the row */
+	/*
+	 * Not heard: the brake holds their removal. What the directory, its dates or the policy would take
+	 * away stays; what actions and the ends of grants take away goes all the same.
+	 */
+	bool held;
 };
 
 struct cycle_account_change {
 	size_t index;			/* in person->accounts */
 	bool urgent;			/* takes something away */
+	enum account_state was;
+	struct entitlements was_rights;
+};
+
+struct cycle_grant_end {
+	struct mu_uuid grant_id;
+	char *role;
+	const char *reason;		/* static text */
 };
 
 struct cycle_change {
 	bool write;			/* anything at all differs */
-	bool removal;			/* takes an account away, or roles without giving any: the brake's business */
+	bool removal;			/* takes an account away, or roles without giving any, and not because a grant's time is over: the brake's business */
 	bool transition;		/* an audit record is due */
 	enum audit_kind kind;
 	const char *reason;
 	enum person_state from;
-	struct strings gained, lost;	/* roles */
+	struct strings gained, lost;	/* roles, granted ones included */
+	struct cycle_grant_end *ends;	/* grants to drop */
+	size_t end_count;
 	bool identified;		/* the level reached is another than before */
 	struct cycle_account_change *accounts;
 	size_t account_count;
 	char *refused_platform, *refused_reason;	/* an account that could not be wanted; NULL: none */
+	char *fault;			/* of the entry, overlooked: its times stand as they were; NULL: none */
 };
 void cycle_change_clear(struct cycle_change *ch);
 
 /*
- * Changes *person into what it is to be (version and MACs are the writer's) and says what differs.
+ * Changes *person into what it is to be (version and MACs are the writer's) and says what differs. Its
+ * grants and identification count for what they say: who decides in earnest has taken out those whose MAC
+ * is wrong (cycle/batch_priv.h).
  *
  * store      for store_account_holder; NULL in a plan: then names are taken as free
- * MU_EINPUT  the entry is at fault (quarantine it): *person may be half changed, drop it
+ * MU_EINPUT  the entry heard is at fault (quarantine it): *person may be half changed, drop it
  */
 MU_CHECKED enum mu_rc cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
     const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err);

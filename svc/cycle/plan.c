@@ -28,10 +28,8 @@ person_plan(const struct cycle_rules *rules, struct store_person *p, int64_t now
 
 	counts->people++;
 	(void)mu_uuid_format(&p->person_id, person);
-	if (rc == MU_EINPUT) {
-		mu_buf_format(out, "%s cannot be decided: %s\n", person, err->text);
-		return MU_OK;
-	}
+	if (rc == MU_OK && ch.fault != NULL)
+		mu_buf_format(out, "%s: %s\n", person, ch.fault);
 	if (rc != MU_OK || (!ch.transition && ch.account_count == 0))
 		return rc;
 	counts->changed++;

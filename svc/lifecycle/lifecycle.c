@@ -43,6 +43,12 @@ row_find(enum person_state from, enum lifecycle_event on)
 	return NULL;
 }
 
+static bool
+is_paused(const struct lifecycle_facts *f, int64_t now_s)
+{
+	return f->paused && (f->resumes_at_s == 0 || f->resumes_at_s > now_s);
+}
+
 static enum lifecycle_event
 event_of(enum person_state from, int64_t since_s, const struct lifecycle_facts *f, int64_t now_s,
     const char **out_reason)
@@ -54,6 +60,10 @@ event_of(enum person_state from, int64_t since_s, const struct lifecycle_facts *
 			return LIFECYCLE_EXPIRED;
 		}
 		return LIFECYCLE_GONE;
+	}
+	if (is_paused(f, now_s)) {
+		*out_reason = "an administrator suspended them";
+		return LIFECYCLE_SUSPENDS;
 	}
 	if (f->suspended) {
 		*out_reason = "a state rule suspends them";
@@ -67,9 +77,8 @@ event_of(enum person_state from, int64_t since_s, const struct lifecycle_facts *
 	return LIFECYCLE_STARTS;
 }
 
-/* The sooner of two times, where 0 is never. */
-static int64_t
-sooner(int64_t a, int64_t b)
+int64_t
+lifecycle_sooner(int64_t a, int64_t b)
 {
 	if (a == 0 || b == 0)
 		return a + b;
@@ -94,9 +103,11 @@ lifecycle_next(enum person_state from, int64_t since_s, const struct lifecycle_f
 	if (row->deadline_s != 0)
 		step.due_at_s = step.since_s + row->deadline_s;
 	if (facts->present && facts->starts_at_s > now_s)
-		step.due_at_s = sooner(step.due_at_s, facts->starts_at_s);
+		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->starts_at_s);
 	if (facts->present && facts->ends_at_s > now_s)
-		step.due_at_s = sooner(step.due_at_s, facts->ends_at_s);
+		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->ends_at_s);
+	if (facts->present && is_paused(facts, now_s))
+		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->resumes_at_s);
 	*out_step = step;
 	return MU_OK;
 }

@@ -18,6 +18,8 @@ struct lifecycle_facts {
 	bool present;			/* the directory has their entry */
 	bool suspended;			/* a state rule of the policy says so */
 	int64_t starts_at_s, ends_at_s;	/* 0: none */
+	bool paused;			/* an administrator suspended them, ... */
+	int64_t resumes_at_s;		/* ... until then; 0: until somebody resumes them */
 };
 
 enum lifecycle_event {
@@ -45,6 +47,9 @@ struct lifecycle_step {
  */
 MU_CHECKED enum mu_rc lifecycle_next(enum person_state from, int64_t since_s, const struct lifecycle_facts *facts,
     int64_t now_s, struct lifecycle_step *out_step, struct mu_err *err);
+
+/* The sooner of two times, where 0 is never. */
+int64_t lifecycle_sooner(int64_t a, int64_t b);
 
 /* Does a move between these states take something away: what the brake counts. */
 bool lifecycle_takes_away(enum person_state from, enum person_state to);

@@ -6,18 +6,16 @@
  */
 #include "cycle/cycle.h"
 
-#include "base/log.h"
+#include "auth/keys.h"
 #include "proc/process.h"
 #include "proc/rules.h"
 
-#include <string.h>
-
 #define UID_NAME	"uid"	/* the mapped attribute that people log in by */
 #define MAC_WAIT_MS	5000
-#define MAC_BATCH_MAX	100	/* byte strings in one message: far below IPC_MESSAGE_MAX_BYTES */
 
 struct own {
 	struct store *store;
+	struct auth_host auth;		/* how keys is asked for MACs */
 	struct policy *policy;
 	int64_t policy_version;
 	struct cycle_rules rules;
@@ -27,56 +25,18 @@ struct own {
 	bool in_loop;			/* before: keys is asked by process_keys_ask */
 };
 
-/* One message's worth of MACs. */
 static enum mu_rc
-mac_some(struct process *p, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES],
-    struct mu_err *err)
+keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_body, struct mu_err *err)
 {
-	MU_AUTO(msg_list_clear) struct msg_list ask = { NULL, 0 }, answer = { NULL, 0 };
-	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
+	struct process *p = ctx;
 	const struct own *own = p->own;
 	struct process_peer *keys = process_peer_find(p, PROCESS_KEYS, NULL);
-	struct ipc_reader r;
-	enum mu_rc rc;
 
-	for (size_t i = 0; i < count; i++)
-		msg_list_add(&ask, bytes[i].data, bytes[i].size_bytes);
-	msg_list_encode(&ask, &body);
 	if (!own->in_loop)
-		rc = process_keys_ask(p, OP_MAC, &body, &got, err);
-	else if (keys == NULL || !ipc_is_open(keys->channel))
-		rc = mu_fail(err, MU_ERETRY, "keys is away");
-	else
-		rc = ipc_ask(keys->channel, OP_MAC, &body, MAC_WAIT_MS, &got, err);
-	if (rc != MU_OK)
-		return rc;
-	ipc_reader_init(&r, &got);
-	if (!msg_list_decode(&r, &answer) || answer.count != count)
-		return mu_fail(err, MU_ERETRY, "keys answered with other MACs than asked for");
-	for (size_t i = 0; i < count; i++) {
-		if (answer.list[i].size_bytes != MAC_BYTES)
-			return mu_fail(err, MU_ERETRY, "keys answered with a MAC of another size");
-		(void)memcpy(out_macs[i], answer.list[i].bytes, MAC_BYTES);
-	}
-	return MU_OK;
-}
-
-static enum mu_rc
-mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES],
-    struct mu_err *err)
-{
-	for (size_t at = 0; at < count;) {
-		size_t some = 0, total_bytes = 0;
-
-		while (at + some < count && some < MAC_BATCH_MAX &&
-		    (some == 0 || total_bytes + bytes[at + some].size_bytes < IPC_MESSAGE_MAX_BYTES / 2))
-			total_bytes += bytes[at + some++].size_bytes;
-		if (mac_some(ctx, bytes + at, some, out_macs + at, err) != MU_OK)
-			return err->rc;
-		at += some;
-	}
-	return MU_OK;
+		return process_keys_ask(p, op, body, out_body, err);
+	if (keys == NULL || !ipc_is_open(keys->channel))
+		return mu_fail(err, MU_ERETRY, "keys is away");
+	return ipc_ask(keys->channel, op, body, MAC_WAIT_MS, out_body, err);
 }
 
 static enum mu_rc
@@ -91,7 +51,7 @@ policy_open(struct own *own, struct process *p, struct mu_err *err)
 	while (p->index == 0 && count < MU_COUNT(files) &&
 	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
 		files[count++] = (struct policy_file){ mu_strdup(name), mu_strdup(mu_secret_text(content)) };
-	rc = cycle_policy_in_force(own->store, files, count, mac, p, rules_attr_known, p->settings,
+	rc = cycle_policy_in_force(own->store, files, count, auth_mac, &own->auth, rules_attr_known, p->settings,
 	    &own->policy, &own->policy_version, err);
 	for (size_t i = 0; i < count; i++) {
 		mu_free(files[i].name);
@@ -108,10 +68,11 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	struct cycle_host host;
 
 	p->own = own;
+	own->auth = (struct auth_host){ .ask = keys_ask, .ctx = p };
 	if (source == NULL)
 		return mu_fail(err, MU_ECONFIG, "no source %s in the configuration", p->instance);
-	if (store_open(p->conninfo, STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT,
-	    &own->store, err) != MU_OK || policy_open(own, p, err) != MU_OK)
+	if (store_open(p->conninfo, STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_GRANT |
+	    STORE_AUDIT, &own->store, err) != MU_OK || policy_open(own, p, err) != MU_OK)
 		return err->rc;
 	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
@@ -119,7 +80,8 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	rules_holder_format(p->settings, &own->holder);
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
 		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,
-		.has_clock = p->index == 0, .mac = mac, .mac_ctx = p };
+		.has_clock = p->index == 0, .mac = auth_mac,
+		.mac_check = auth_mac_check, .mac_ctx = &own->auth };
 	own->in_loop = true;
 	own->cycle = cycle_open(&host);
 	return MU_OK;

@@ -58,7 +58,7 @@ setup(void **state)
 	}
 	platform.ops = adapter_find("memory");
 	assert_non_null(platform.ops);
-	rules = (struct cycle_rules){ policy, &platform, 1 };
+	rules = (struct cycle_rules){ .policy = policy, .platforms = &platform, .platform_count = 1 };
 	return 0;
 }
 

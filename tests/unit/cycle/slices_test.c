@@ -88,7 +88,7 @@ static void
 cycle_start(void)
 {
 	struct cycle_host host = { .loop = loop, .store = store, .source = &source, .uid_name = "uid",
-		.rules = { policy, &platform, 1 }, .holder = "test", .has_clock = true, .mac = mac };
+		.rules = { .policy = policy, .platforms = &platform, .platform_count = 1 }, .holder = "test", .has_clock = true, .mac = mac };
 
 	cycle = cycle_open(&host);
 	assert_int_equal(0, mu_loop_run(loop));

@@ -1,0 +1,397 @@
+#include "cycle/batch_priv.h"
+
+#include "base/log.h"
+#include "lifecycle/lifecycle.h"
+#include "store/grant.h"
+#include "store/policy.h"
+#include "store/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+batch_clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		store_person_clear(&b->list[i].person);
+		cycle_change_clear(&b->list[i].change);
+	}
+	mu_free(b->list);
+	*b = (struct batch){ .count = 0 };
+}
+
+struct decided *
+batch_add(struct batch *b, struct store_person *row)
+{
+	struct decided *d;
+
+	b->list = mu_alloc_again(b->list, b->count + 1, sizeof(*b->list));
+	d = &b->list[b->count++];
+	*d = (struct decided){ .person = *row, .was_due_at_s = row->due_at_s };
+	*row = (struct store_person){ .entry_uuid = row->entry_uuid };
+	return d;
+}
+
+/* --- Rows that give power: only what keys made counts ----------------------------------------------- */
+
+static const struct mu_uuid *
+row_id(const struct store_person *p, size_t index)
+{
+	return index < p->grant_count ? &p->grants[index].grant_id : &p->person_id;
+}
+
+static bool
+is_vouched(const struct store_person *p)
+{
+	return p->vouched.level != NULL && p->vouched.level[0] != '\0';
+}
+
+/* Grants, then the identification if there is one. */
+static size_t
+row_count(const struct store_person *p)
+{
+	return p->grant_count + (is_vouched(p) ? 1 : 0);
+}
+
+static void
+row_tell(const struct cycle_again_host *host, const struct store_person *p, size_t index, int64_t now_ms,
+    struct uuids *told)
+{
+	const char *table = index < p->grant_count ? "requested_grant" : "identification";
+	char row[MU_UUID_TEXT_BYTES], person[MU_UUID_TEXT_BYTES];
+	struct audit_field fields[3];
+
+	if (uuids_has(told, row_id(p, index)))
+		return;
+	uuids_add(told, row_id(p, index));
+	uuids_sort(told);
+	(void)mu_uuid_format(row_id(p, index), row);
+	(void)mu_uuid_format(&p->person_id, person);
+	fields[0] = (struct audit_field)AUDIT_TEXT("table", table);
+	fields[1] = (struct audit_field)AUDIT_TEXT("row", row);
+	fields[2] = (struct audit_field)AUDIT_TEXT("person", person);
+	audit_record(host->store, AUDIT_ROW_TAMPERED, now_ms, fields, 3, NULL);
+	mu_log("row.tampered", "table", table, "row", row, "person", person, "remedy",
+	    "somebody wrote it past muster: it counts for nothing; find out who, then restore the store", NULL);
+}
+
+/* Takes out what is wrong; right has an element for each row of the person. */
+static void
+person_rows_judge(const struct cycle_again_host *host, struct store_person *p, const bool *right,
+    int64_t now_ms, struct uuids *told)
+{
+	size_t count = row_count(p), kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!right[i])
+			row_tell(host, p, i, now_ms, told);
+	if (is_vouched(p) && !right[p->grant_count])
+		identification_clear(&p->vouched);
+	for (size_t i = 0; i < p->grant_count; i++) {
+		if (right[i])
+			p->grants[kept++] = p->grants[i];
+		else
+			grant_clear(&p->grants[i]);
+	}
+	p->grant_count = kept;
+}
+
+static size_t
+person_rows_encode(const struct store_person *p, struct mu_buf *bytes, unsigned char (*macs)[MAC_BYTES])
+{
+	size_t count = row_count(p);
+
+	for (size_t i = 0; i < count; i++) {
+		if (i < p->grant_count)
+			grant_encode(&p->grants[i], &bytes[i]);
+		else
+			identification_encode(&p->vouched, &bytes[i]);
+		(void)memcpy(macs[i], i < p->grant_count ? p->grants[i].mac : p->vouched.mac, MAC_BYTES);
+	}
+	return count;
+}
+
+enum mu_rc
+batch_rows_check(const struct cycle_again_host *host, struct store_people *const *lists, size_t list_count,
+    int64_t now_ms, struct uuids *told, struct mu_err *err)
+{
+	MU_AUTO(mu_freep) struct mu_buf *bytes = NULL;
+	MU_AUTO(mu_freep) unsigned char (*macs)[MAC_BYTES] = NULL;
+	MU_AUTO(mu_freep) bool *right = NULL;
+	size_t count = 0, at = 0;
+	enum mu_rc rc;
+
+	for (size_t l = 0; l < list_count; l++)
+		for (size_t i = 0; i < lists[l]->count; i++)
+			count += row_count(&lists[l]->list[i]);
+	if (count == 0)
+		return MU_OK;
+	bytes = mu_alloc_zero(count, sizeof(*bytes));
+	macs = mu_alloc_zero(count, sizeof(*macs));
+	right = mu_alloc_zero(count, sizeof(*right));
+	for (size_t l = 0; l < list_count; l++)
+		for (size_t i = 0; i < lists[l]->count; i++)
+			at += person_rows_encode(&lists[l]->list[i], bytes + at, macs + at);
+	rc = host->mac_check(host->mac_ctx, bytes, (const unsigned char (*)[MAC_BYTES])macs, count, right, err);
+	for (size_t i = 0; i < count; i++)
+		mu_buf_clear(&bytes[i]);
+	at = 0;
+	for (size_t l = 0; rc == MU_OK && l < list_count; l++)
+		for (size_t i = 0; i < lists[l]->count; i++) {
+			size_t rows = row_count(&lists[l]->list[i]);
+
+			person_rows_judge(host, &lists[l]->list[i], right + at, now_ms, told);
+			at += rows;
+		}
+	return rc;
+}
+
+/* --- Holds of the brake ----------------------------------------------------------------------------------- */
+
+static int
+by_person(const void *x, const void *y)
+{
+	const struct store_hold *a = x, *b = y;
+
+	return memcmp(&a->person_id, &b->person_id, sizeof(a->person_id));
+}
+
+enum mu_rc
+batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *person_ids, size_t count,
+    struct store_holds *out_holds, struct mu_err *err)
+{
+	if (count == 0)
+		return MU_OK;
+	if (store_brake_hold_find(host->store, person_ids, count, out_holds, err) != MU_OK)
+		return err->rc;
+	if (out_holds->count > 0)
+		qsort(out_holds->list, out_holds->count, sizeof(*out_holds->list), by_person);
+	return MU_OK;
+}
+
+enum batch_hold
+batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id)
+{
+	struct store_hold key = { .person_id = *person_id };
+	const struct store_hold *hold = holds->count == 0 ? NULL :
+	    bsearch(&key, holds->list, holds->count, sizeof(*holds->list), by_person);
+
+	if (hold == NULL)
+		return BATCH_FREE;
+	return hold->released ? BATCH_RELEASED : BATCH_HELD;
+}
+
+/* --- Names: of two who are to get the same one, the second is decided on when the first has it ---------- */
+
+struct claim {
+	const struct account_want *want;
+	struct decided *by;
+};
+
+static int
+by_name(const void *x, const void *y)
+{
+	const struct claim *a = x, *b = y;
+	int order = strcmp(a->want->platform, b->want->platform);
+
+	if (order == 0)
+		order = strcmp(a->want->name, b->want->name);
+	return order != 0 ? order : (a->by > b->by) - (a->by < b->by);
+}
+
+void
+batch_claims_settle(struct batch *b)
+{
+	struct claim *claims = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		for (size_t k = 0; !b->list[i].skip && k < b->list[i].person.account_count; k++)
+			if (b->list[i].person.accounts[k].fresh) {
+				claims = mu_alloc_again(claims, count + 1, sizeof(*claims));
+				claims[count++] = (struct claim){ &b->list[i].person.accounts[k].want,
+					&b->list[i] };
+			}
+	if (count > 1)
+		qsort(claims, count, sizeof(*claims), by_name);
+	for (size_t i = 1; i < count; i++) {
+		struct decided *d = claims[i].by;
+
+		if (d->skip || strcmp(claims[i].want->platform, claims[i - 1].want->platform) != 0 ||
+		    strcmp(claims[i].want->name, claims[i - 1].want->name) != 0)
+			continue;
+		d->skip = d->again = true;
+	}
+	mu_free(claims);
+}
+
+/* --- Writing -------------------------------------------------------------------------------------------- */
+
+static void
+words_format(const struct strings *s, struct mu_buf *b)
+{
+	for (size_t i = 0; i < s->count; i++)
+		mu_buf_format(b, "%s%s", i == 0 ? "" : " ", s->list[i]);
+}
+
+static void
+person_audit(struct store *store, const struct decided *d, int64_t now_ms)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf gained = MU_BUF_INIT, lost = MU_BUF_INIT;
+	const struct cycle_change *ch = &d->change;
+	struct audit_field fields[6];
+	char person[MU_UUID_TEXT_BYTES];
+
+	(void)mu_uuid_format(&d->person.person_id, person);
+	fields[0] = (struct audit_field)AUDIT_TEXT("person", person);
+	if (ch->transition) {
+		words_format(&ch->gained, &gained);
+		words_format(&ch->lost, &lost);
+		fields[1] = (struct audit_field)AUDIT_TEXT("source", d->person.source);
+		fields[2] = (struct audit_field)AUDIT_TEXT("state", person_state_name(d->person.state));
+		fields[3] = (struct audit_field)AUDIT_TEXT("reason", ch->reason);
+		fields[4] = (struct audit_field)AUDIT_TEXT("gained", mu_buf_text(&gained));
+		fields[5] = (struct audit_field)AUDIT_TEXT("lost", mu_buf_text(&lost));
+		audit_record(store, ch->kind, now_ms, fields, 6, NULL);
+		mu_log(audit_kind_name(ch->kind), "person", person, "state",
+		    person_state_name(d->person.state), "gained", mu_buf_text(&gained), "lost",
+		    mu_buf_text(&lost), NULL);
+	}
+	if (ch->identified) {
+		fields[1] = (struct audit_field)AUDIT_TEXT("level", d->person.identified);
+		fields[2] = (struct audit_field)AUDIT_TEXT("evidence", d->person.evidence);
+		audit_record(store, AUDIT_PERSON_IDENTIFIED, now_ms, fields, 3, NULL);
+	}
+	if (ch->refused_platform != NULL) {
+		fields[1] = (struct audit_field)AUDIT_TEXT("platform", ch->refused_platform);
+		fields[2] = (struct audit_field)AUDIT_TEXT("reason", ch->refused_reason);
+		audit_record(store, AUDIT_ACCOUNT_REFUSED, now_ms, fields, 3, NULL);
+		mu_log("account.refused", "person", person, "platform", ch->refused_platform, "reason",
+		    ch->refused_reason, NULL);
+	}
+}
+
+static void
+grants_drop(struct store *store, const struct decided *d, int64_t now_ms)
+{
+	char person[MU_UUID_TEXT_BYTES];
+
+	(void)mu_uuid_format(&d->person.person_id, person);
+	for (size_t i = 0; i < d->change.end_count; i++) {
+		const struct cycle_grant_end *end = &d->change.ends[i];
+		struct audit_field fields[3] = {
+			AUDIT_TEXT("person", person), AUDIT_TEXT("role", end->role),
+			AUDIT_TEXT("reason", end->reason),
+		};
+
+		store_grant_drop(store, &end->grant_id);
+		audit_record(store, AUDIT_GRANT_ENDED, now_ms, fields, 3, NULL);
+		mu_log("grant.ended", "person", person, "role", end->role, "reason", end->reason, NULL);
+	}
+}
+
+/* One question to keys for all account rows of the batch. */
+static enum mu_rc
+accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err *err)
+{
+	struct store_account **accounts = NULL;
+	struct mu_buf *bytes;
+	unsigned char (*macs)[MAC_BYTES];
+	size_t count = 0;
+	enum mu_rc rc = MU_OK;
+
+	for (size_t i = 0; i < b->count; i++) {
+		struct decided *d = &b->list[i];
+
+		for (size_t k = 0; !d->skip && k < d->change.account_count; k++) {
+			accounts = mu_alloc_again(accounts, count + 1, sizeof(struct store_account *));
+			accounts[count++] = &d->person.accounts[d->change.accounts[k].index];
+		}
+	}
+	if (count == 0)
+		return MU_OK;
+	bytes = mu_alloc_zero(count, sizeof(*bytes));
+	macs = mu_alloc_zero(count, sizeof(*macs));
+	for (size_t i = 0; i < count; i++)
+		account_want_encode(&accounts[i]->want, &bytes[i]);
+	rc = host->mac(host->mac_ctx, bytes, count, macs, err);
+	for (size_t i = 0; i < count; i++) {
+		if (rc == MU_OK)
+			(void)memcpy(accounts[i]->mac, macs[i], MAC_BYTES);
+		mu_buf_clear(&bytes[i]);
+	}
+	mu_free(bytes);
+	mu_free(macs);
+	mu_free(accounts);
+	return rc;
+}
+
+static void
+person_write(struct store *store, struct decided *d, int64_t now_ms, struct batch_written *w)
+{
+	const struct cycle_change *ch = &d->change;
+	int64_t now_s = now_ms / 1000;
+
+	store_person_write(store, &d->person);
+	for (size_t k = 0; k < ch->account_count; k++)
+		store_account_write(store, &d->person.accounts[ch->accounts[k].index],
+		    ch->accounts[k].urgent, now_s);
+	grants_drop(store, d, now_ms);
+	person_audit(store, d, now_ms);
+	if (ch->removal && d->braked) {
+		store_brake_effect_add(store, d->person.source, "removal", &d->person.person_id, now_s);
+		w->removals++;
+	}
+	if (d->entry != NULL) {
+		char entry[MU_UUID_TEXT_BYTES];
+
+		store_quarantine_drop(store, d->person.source,
+		    mu_uuid_format(&d->person.entry_uuid, entry));
+	}
+	w->people++;
+	w->accounts_changed = w->accounts_changed || ch->account_count > 0;
+	w->soonest_due_s = lifecycle_sooner(w->soonest_due_s, d->person.due_at_s);
+}
+
+/*
+ * Asked when the people are locked: either nobody has begun to decide everyone by a newer policy, and will
+ * then find these people as they are written here, or this batch is not written.
+ */
+static enum mu_rc
+policy_check(const struct cycle_again_host *host, struct mu_err *err)
+{
+	int64_t version;
+
+	if (host->rules->version == 0)
+		return MU_OK;
+	if (store_policy_version(host->store, &version, err) != MU_OK)
+		return err->rc;
+	if (version != host->rules->version)
+		return mu_fail(err, MU_ERETRY, "policy version %lld came into force meanwhile: try again",
+		    (long long)version);
+	return MU_OK;
+}
+
+enum mu_rc
+batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms,
+    struct batch_written *out_written, struct mu_err *err)
+{
+	if (b->count == 0)
+		return MU_OK;
+	if (policy_check(host, err) != MU_OK || accounts_mac(host, b, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < b->count; i++) {
+		struct decided *d = &b->list[i];
+
+		if (d->skip)
+			continue;
+		if (d->change.write)
+			person_write(host->store, d, now_ms, out_written);
+		else if (d->change.refused_platform != NULL)
+			person_audit(host->store, d, now_ms);
+		/* The row alone does not know of an entry that is gone, its removal held. */
+		if (d->hold != BATCH_FREE && (d->heard || (d->hold == BATCH_RELEASED && d->change.removal)))
+			store_brake_hold_drop(host->store, d->person.source, &d->person.person_id);
+	}
+	return MU_OK;
+}

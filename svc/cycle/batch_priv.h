@@ -1,0 +1,73 @@
+/*
+ * cycle/batch_priv.h - people locked, decided on and written together: what a slice and an action share
+ *
+ * Everything happens in the caller's open transaction. Lock and read the people, check what of their rows
+ * gives power (batch_rows_check), decide on each (cycle_decide), settle account names, write.
+ */
+#ifndef CYCLE_BATCH_PRIV_H
+#define CYCLE_BATCH_PRIV_H
+
+#include "cycle/cycle.h"
+#include "cycle/slice.h"
+#include "store/source.h"
+
+enum batch_hold {
+	BATCH_FREE,
+	BATCH_HELD,		/* by the brake: their removal waits for two people */
+	BATCH_RELEASED,		/* by two people: their removal passes unjudged */
+};
+
+/* One person: the row as it is to be, and what differs. */
+struct decided {
+	struct store_person person;
+	struct cycle_change change;
+	const struct slice_person *entry;	/* NULL: removed, or decided on by the row alone */
+	bool heard;				/* by an entry or its removal; else by the row alone */
+	bool skip;				/* not to be written: deferred, held, quarantined, or again */
+	bool again;				/* to be decided on when the others have been written */
+	bool braked;				/* has passed the brake, or is held by it: counts as an effect */
+	bool holds;				/* skipped because held */
+	bool kept;				/* held, and decided on as such: see cycle_news.held */
+	enum batch_hold hold;			/* as it was when the batch was locked */
+	int64_t was_due_at_s;
+};
+
+struct batch {
+	struct decided *list;
+	size_t count;
+};
+void batch_clear(struct batch *b);
+/* Takes the row over (what is left of it can be cleared); the element is borrowed until the next call. */
+struct decided *batch_add(struct batch *b, struct store_person *row);
+
+/*
+ * Has keys check all grants and identifications of these lists in one question (none when nobody has any)
+ * and takes out those whose MAC is wrong: they count for nothing. Each is recorded and logged once:
+ * told (sorted) are those of this transaction that were. MU_ERETRY when keys are away.
+ */
+MU_CHECKED enum mu_rc batch_rows_check(const struct cycle_again_host *host, struct store_people *const *lists,
+    size_t list_count, int64_t now_ms, struct uuids *told, struct mu_err *err);
+
+/* Who of these people the brake holds. */
+MU_CHECKED enum mu_rc batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *person_ids,
+    size_t count, struct store_holds *out_holds, struct mu_err *err);
+enum batch_hold batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id);
+
+/* Of two who are to get the same fresh account name, the second is skipped, to be decided on again. */
+void batch_claims_settle(struct batch *b);
+
+/* What came of writing. */
+struct batch_written {
+	size_t people, removals;
+	bool accounts_changed;
+	int64_t soonest_due_s;		/* 0: none */
+};
+
+/*
+ * Writes whoever is not skipped and differs, with accounts, dropped grants, audit records, and effects for
+ * the brake. MU_ERETRY when keys are away, or when a newer policy came into force meanwhile.
+ */
+MU_CHECKED enum mu_rc batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms,
+    struct batch_written *out_written, struct mu_err *err);
+
+#endif
