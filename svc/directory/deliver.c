@@ -261,7 +261,10 @@ done_handle(struct directory *d, enum directory_search search, LDAPControl **con
 		rc = refresh_end(d, search, done.refresh_deletes, &done.cookie, err);
 	else
 		cookie_note(s, &done.cookie);
-	doom(d, VERDICT_NONE, "", "");
+	if (d->due[DIRECTORY_PEOPLE])
+		s->msgid = 0;	/* people are still to be read */
+	else
+		doom(d, VERDICT_NONE, "", "");
 	return rc;
 }
 
@@ -412,8 +415,11 @@ slice_close(struct directory *d, struct mu_err *err)
 	return MU_OK;
 }
 
-/* Says so, once both searches have been refreshed on this connection. */
-static void
+/*
+ * A search that has been refreshed lets the next begin; when both have, says so. False when the
+ * connection ended.
+ */
+static bool
 complete_check(struct directory *d)
 {
 	bool doubtful = false;
@@ -422,11 +428,13 @@ complete_check(struct directory *d)
 		const struct search *s = &d->searches[i];
 
 		if (s->msgid != 0 && s->refreshing)
-			return;
-		doubtful |= s->msgid != 0 && s->doubtful;
+			return true;
+		doubtful |= s->doubtful;
 	}
+	if (d->due[DIRECTORY_PEOPLE])
+		return d->doomed || directory_search_send(d, DIRECTORY_PEOPLE);
 	if (d->complete)
-		return;
+		return true;
 	d->complete = true;
 	if (!d->doomed)
 		d->failure_count = 0;
@@ -436,6 +444,7 @@ complete_check(struct directory *d)
 		    "(entries without entryUUID, or references to other servers)");
 	else
 		directory_verdict_report(d, VERDICT_COMPLETE, "");
+	return true;
 }
 
 /* Delivers the slice; false when the connection ended with it. */
@@ -456,8 +465,8 @@ directory_slice_deliver(struct directory *d)
 		return false;
 	}
 	directory_slice_drop(d);
-	if (!d->doomed || d->doom == VERDICT_NONE)
-		complete_check(d);
+	if ((!d->doomed || d->doom == VERDICT_NONE) && !complete_check(d))
+		return false;
 	if (d->doomed)
 		directory_lose(d, d->doom, mu_buf_text(&d->doom_text));
 	return !d->doomed;

@@ -115,7 +115,7 @@ directory_failure_verdict(const struct directory *d)
 /* --- Connecting ------------------------------------------------------------------------------ */
 
 static int
-search_send(struct directory *d, enum directory_search search)
+search_ask(struct directory *d, enum directory_search search)
 {
 	struct search *s = &d->searches[search];
 	MU_AUTO(mu_buf_clear) struct mu_buf value = MU_BUF_INIT;
@@ -141,6 +141,21 @@ search_send(struct directory *d, enum directory_search search)
 	return rc;
 }
 
+bool
+directory_search_send(struct directory *d, enum directory_search search)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf why = MU_BUF_INIT;
+	int rc = search_ask(d, search);
+
+	d->due[search] = false;
+	if (rc == LDAP_SUCCESS)
+		return true;
+	mu_buf_format(&why, "search for %s: ", search == DIRECTORY_PEOPLE ? "people" : "groups");
+	directory_ldap_text(d->ld, rc, NULL, &why);
+	directory_lose(d, VERDICT_UNREACHABLE, mu_buf_text(&why));
+	return false;
+}
+
 static void
 linked(void *ctx, enum link_outcome outcome, const char *text)
 {
@@ -154,23 +169,11 @@ linked(void *ctx, enum link_outcome outcome, const char *text)
 	d->doomed = false;
 	d->complete = false;
 	d->heard_ms = mu_tick_ms();
-	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
-		enum directory_search search = (enum directory_search)i;
-		MU_AUTO(mu_buf_clear) struct mu_buf why = MU_BUF_INIT;
-		int rc;
-
-		if (!search_wanted(d->source, search))
-			continue;
-		rc = search_send(d, search);
-		if (rc == LDAP_SUCCESS)
-			continue;
-		mu_buf_format(&why, "search for %s: ",
-		    search == DIRECTORY_PEOPLE ? "people" : "groups");
-		directory_ldap_text(d->ld, rc, NULL, &why);
-		directory_lose(d, VERDICT_UNREACHABLE, mu_buf_text(&why));
-		return;
-	}
-	mu_timer_set(d->tick_timer, d->timing->tick_ms);
+	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+		d->due[i] = search_wanted(d->source, (enum directory_search)i);
+	if (d->due[DIRECTORY_GROUPS] ? directory_probe_send(d, DIRECTORY_PEOPLE) :
+	    directory_search_send(d, DIRECTORY_PEOPLE))
+		mu_timer_set(d->tick_timer, d->timing->tick_ms);
 }
 
 static void

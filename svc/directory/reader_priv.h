@@ -6,6 +6,10 @@
  * deletions waits for a probe: one entry of the same search, asked for after the deletions were
  * read. A server whose access rules were cut reports whatever changes next as deleted; if it shows
  * nobody at all any more, the deletions are not believed.
+ *
+ * Groups are refreshed before people are asked for, so that nobody is decided on before their groups
+ * are known: a role that not being in a group gives would be given for a moment. A probe for people
+ * comes before both: where nobody is visible, that is what is wrong, not that no group is.
  */
 #ifndef DIRECTORY_READER_PRIV_H
 #define DIRECTORY_READER_PRIV_H
@@ -71,6 +75,7 @@ struct directory {
 	LDAP *ld;			/* of link, once bound */
 	char **attributes[DIRECTORY_SEARCH_COUNT];
 	struct search searches[DIRECTORY_SEARCH_COUNT];
+	bool due[DIRECTORY_SEARCH_COUNT];	/* still to be sent on this connection */
 	struct item slice[DIRECTORY_SLICE_ENTRIES];
 	size_t slice_count, slice_bytes;
 	bool slice_removes;		/* it must not be delivered before a probe */
@@ -94,6 +99,8 @@ const char *directory_search_base(const struct directory_source *source,
 const char *directory_search_filter(const struct directory_source *source,
     enum directory_search search);
 
+/* directory.c: begins the refresh of one search; false when the connection ended. */
+bool directory_search_send(struct directory *d, enum directory_search search);
 /* directory.c: ends the connection, sets the time of the next; VERDICT_NONE: no news of it. */
 void directory_lose(struct directory *d, enum verdict verdict, const char *text);
 /* What a failure means: cut short if a refresh had begun to list, else nothing was read. */
@@ -102,6 +109,8 @@ enum verdict directory_failure_verdict(const struct directory *d);
 void directory_verdict_report(struct directory *d, enum verdict verdict, const char *text);
 void directory_slice_drop(struct directory *d);
 
+/* reading.c: asks for one entry of a search, whichever; false when the connection ended. */
+bool directory_probe_send(struct directory *d, enum directory_search search);
 /* reading.c: one slice, as much as is there and fits; called when there is something, or may be. */
 void directory_pump(void *directory);
 /* Looks at the clock: silence, heartbeats, re-reads. */

@@ -21,9 +21,8 @@ some_refreshing(const struct directory *d)
 
 /* --- Probing: does the source still show anybody to us? -------------------------------------- */
 
-/* Asks for one entry of a search, whichever; false when the connection ended. */
-static bool
-probe_send(struct directory *d, enum directory_search search)
+bool
+directory_probe_send(struct directory *d, enum directory_search search)
 {
 	struct search *s = &d->searches[search];
 	char none[] = LDAP_NO_ATTRS, *attributes[] = { none, NULL };
@@ -61,7 +60,7 @@ slice_hold(struct directory *d)
 		removes[d->slice[i].search] |= item_removes(&d->slice[i]);
 	d->holding = true;
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
-		if (removes[i] && !probe_send(d, (enum directory_search)i))
+		if (removes[i] && !directory_probe_send(d, (enum directory_search)i))
 			return;
 }
 
@@ -78,12 +77,17 @@ probe_answer(struct directory *d, struct search *s, LDAPMessage *m)
 	(void)ldap_parse_result(d->ld, m, &s->probe_result, NULL, NULL, NULL, NULL, 0);
 }
 
-/* A probe has ended: false when it saw nobody, and the connection ended. */
+/*
+ * A probe has ended: false when it saw nobody, and the connection ended. The first lets us begin, also
+ * when it was refused: the searches themselves say better why.
+ */
 static bool
 probe_believed(struct directory *d, enum directory_search search)
 {
 	struct search *s = &d->searches[search];
 
+	if (d->due[DIRECTORY_GROUPS] && (s->probe_saw || s->probe_result != LDAP_SUCCESS))
+		return directory_search_send(d, DIRECTORY_GROUPS);
 	if (s->probe_saw)
 		return true;
 	if (s->probe_result != LDAP_SUCCESS && s->probe_result != LDAP_NO_SUCH_OBJECT &&
@@ -341,7 +345,7 @@ directory_tick(void *ctx)
 		return;
 	}
 	if (!some_refreshing(d) && !probing && now - d->heard_ms > d->timing->heartbeat_ms &&
-	    !probe_send(d, DIRECTORY_PEOPLE))
+	    !directory_probe_send(d, DIRECTORY_PEOPLE))
 		return;
 	if (!d->holding)
 		rereads_send(d);

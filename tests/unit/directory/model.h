@@ -60,6 +60,7 @@ struct model {
 	struct directory *directory;
 	const struct directory_timing *timing;
 	struct model_search searches[DIRECTORY_SEARCH_COUNT];
+	size_t people_early_count;	/* refreshes of people that began before their groups were known */
 	size_t slice_count, slice_entries, slice_entries_max, verdict_count;
 	bool in_slice;
 	enum verdict verdict;
@@ -113,6 +114,9 @@ model_began(void *ctx, enum directory_search search, bool full, struct mu_err *e
 	s->refreshing = true;
 	s->began_count++;
 	s->full_count += full;
+	if (search == DIRECTORY_PEOPLE && (m->searches[DIRECTORY_GROUPS].refreshing ||
+	    m->searches[DIRECTORY_GROUPS].began_count < s->began_count))
+		m->people_early_count++;
 	for (size_t i = 0; i < s->rows.count; i++)
 		s->rows.list[i].listed = false;
 	return MU_OK;

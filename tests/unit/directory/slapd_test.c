@@ -397,6 +397,26 @@ access_cut_while_connected_removes_nobody(void **state)
 }
 
 static void
+people_are_asked_for_when_their_groups_are_known(void **state)
+{
+	struct stage x;
+
+	(void)state;
+	slapd_make(&x.slapd);
+	stage_open(&x, "ana ben cem", "staff");
+	complete(&x, "first refresh");
+	assert_int_equal(0, x.model->people_early_count);
+	assert_int_equal(1, people(&x)->refreshed_count);
+	slapd_end(&x.slapd, SIGTERM);
+	verdict_wait(&x, VERDICT_UNREACHABLE, "stopped");
+	slapd_start(&x.slapd);
+	complete(&x, "started again");
+	assert_int_equal(0, x.model->people_early_count);
+	assert_int_equal(2, people(&x)->began_count);
+	stage_close(&x);
+}
+
+static void
 access_to_people_cut_before_connecting_is_empty(void **state)
 {
 	struct stage x;
@@ -870,6 +890,7 @@ main(void)
 {
 	struct CMUnitTest tests[60] = {
 		cmocka_unit_test(changes_are_followed_as_they_happen),
+		cmocka_unit_test(people_are_asked_for_when_their_groups_are_known),
 		cmocka_unit_test(the_session_log_tells_what_was_missed),
 		cmocka_unit_test(older_than_the_session_log_is_a_present_phase),
 		cmocka_unit_test(slapd_started_anew_with_nothing_new_removes_nobody),
