@@ -1,0 +1,27 @@
+/*
+ * cli/groups.h - the commands that are more than a row of the table, a file a group
+ */
+#ifndef CLI_GROUPS_H
+#define CLI_GROUPS_H
+
+#include "cli/args.h"
+#include "cli/cli.h"
+
+/* pending.c */
+int pending_approve_run(struct cli *c, const struct args *a);
+int pending_deny_run(struct cli *c, const struct args *a);
+
+/* sync.c; a plan's output is text, a line a change */
+int sync_run(struct cli *c, const struct args *a);
+int sync_job(struct cli *c, const char *request_json);	/* POST /v1/jobs, and what came of it */
+
+/* policy.c */
+int policy_check_run(struct cli *c, const struct args *a);
+int policy_test_run(struct cli *c, const struct args *a);
+int policy_plan_run(struct cli *c, const struct args *a);
+int policy_apply_run(struct cli *c, const struct args *a);
+
+/* claim.c */
+int claim_run(struct cli *c, const struct args *a);
+
+#endif

@@ -1,0 +1,262 @@
+#include "cli/groups.h"
+
+#include "policy/policy.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/act.h"
+#include "cli/show.h"
+#include "cli/talk.h"
+#include "config/yaml.h"
+#include "json/write.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_MAX	1000000000
+
+/* A folder of policies, read and parsed here. */
+struct reading {
+	struct policy_folder folder;
+	struct config_faults faults;
+	struct policy *policy;
+};
+
+static void
+reading_clear(struct reading *r)
+{
+	policy_folder_clear(&r->folder);
+	config_faults_clear(&r->faults);
+	policy_free(r->policy);
+}
+
+/* Which attributes sources have is the server's to know. */
+static bool
+any_attribute(const void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return true;
+}
+
+/* "DIR/roles.yaml:3:5: what is wrong", so that editors find it. */
+static void
+faults_show(struct cli *c, const char *dir, const struct config_faults *faults)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf json = MU_BUF_INIT;
+	struct json_writer w;
+
+	for (size_t i = 0; i < faults->count && !c->json; i++) {
+		const struct config_fault_row *f = &faults->list[i];
+
+		if (f->line == 0)	/* of the file as a whole */
+			show_line(c->err, "%s/%s: %s", dir, f->file, f->text);
+		else
+			show_line(c->err, "%s/%s:%u:%u: %s", dir, f->file, f->line, f->column, f->text);
+	}
+	if (faults->more_count > 0)
+		show_line(c->err, "and %zu more", faults->more_count);
+	if (!c->json)
+		return;
+	json_begin(&w, &json);
+	json_object_begin(&w, NULL);
+	json_list_begin(&w, "faults");
+	for (size_t i = 0; i < faults->count; i++) {
+		const struct config_fault_row *f = &faults->list[i];
+
+		json_object_begin(&w, NULL);
+		json_int(&w, "column", f->column);
+		json_text(&w, "file", f->file);
+		json_int(&w, "line", f->line);
+		json_text(&w, "text", f->text);
+		json_object_end(&w);
+	}
+	json_list_end(&w);
+	json_object_end(&w);
+	json_end(&w);
+	show_json(c->out, json.data);
+}
+
+static int
+folder_parse(struct cli *c, const char *dir, struct reading *r)
+{
+	struct mu_err err = MU_ERR_INIT;
+
+	if (policy_folder_read(dir, &r->folder, &err) != MU_OK)
+		return cli_fail(c, &err);
+	if (r->folder.file_count == 0) {
+		cli_say(c, "%s holds no policies: no file in it ends in .yaml", dir);
+		return CLI_FAILED;
+	}
+	if (policy_parse(r->folder.files, r->folder.file_count, any_attribute, NULL, &r->faults, &r->policy,
+	    &err) == MU_OK)
+		return CLI_DONE;
+	faults_show(c, dir, &r->faults);
+	return CLI_FAILED;
+}
+
+int
+policy_check_run(struct cli *c, const struct args *a)
+{
+	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
+	int status = folder_parse(c, args_get(a, "DIR"), &r);
+
+	if (status == CLI_DONE && c->json)
+		faults_show(c, args_get(a, "DIR"), &r.faults);
+	else if (status == CLI_DONE)
+		show_line(c->out, "%s: %zu files without a fault", args_get(a, "DIR"), r.folder.file_count);
+	return status;
+}
+
+/* --- Cases --------------------------------------------------------------------------------------------- */
+
+static void
+results_show(struct cli *c, const char *lines, const struct policy_cases_result *sum)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf json = MU_BUF_INIT;
+	struct json_writer w;
+
+	if (!c->json) {
+		show_text(c->out, lines);
+		show_line(c->out, "%zu passed, %zu failed", sum->passed, sum->failed);
+		return;
+	}
+	json_begin(&w, &json);
+	json_object_begin(&w, NULL);
+	json_int(&w, "failed", (int64_t)sum->failed);
+	json_list_begin(&w, "lines");
+	for (; *lines != '\0'; lines += strcspn(lines, "\n"), lines += *lines == '\n')
+		json_text_bytes(&w, NULL, lines, strcspn(lines, "\n"));
+	json_list_end(&w);
+	json_int(&w, "passed", (int64_t)sum->passed);
+	json_object_end(&w);
+	json_end(&w);
+	show_json(c->out, json.data);
+}
+
+int
+policy_test_run(struct cli *c, const struct args *a)
+{
+	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
+	MU_AUTO(policy_folder_clear) struct policy_folder cases = { .file_count = 0 };
+	MU_AUTO(mu_buf_clear) struct mu_buf lines = MU_BUF_INIT;
+	struct policy_cases_result sum = { 0, 0 };
+	const char *dir = args_get(a, "DIR");
+	struct mu_err err = MU_ERR_INIT;
+	int status = folder_parse(c, dir, &r);
+
+	if (status != CLI_DONE)
+		return status;
+	if (policy_cases_read(dir, &cases, &err) != MU_OK)
+		return cli_fail(c, &err);
+	for (size_t i = 0; i < cases.file_count; i++) {
+		struct policy_cases_result one = { 0, 0 };
+
+		if (policy_cases_run(r.policy, &cases.files[i], mu_now_s(), &r.faults, &lines, &one, &err) != MU_OK)
+			continue;	/* its faults are told with those of the others */
+		sum.passed += one.passed;
+		sum.failed += one.failed;
+	}
+	if (r.faults.count > 0) {
+		faults_show(c, dir, &r.faults);
+		return CLI_FAILED;
+	}
+	if (sum.passed + sum.failed == 0) {
+		cli_say(c, "%s/cases holds no cases: nothing was tested", dir);
+		return CLI_FAILED;
+	}
+	results_show(c, mu_buf_text(&lines), &sum);
+	return sum.failed == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+/* --- Plan and apply ------------------------------------------------------------------------------------ */
+
+static void
+files_write(struct json_writer *w, const struct policy_folder *folder)
+{
+	json_object_begin(w, "files");	/* in order of name: policy_folder */
+	for (size_t i = 0; i < folder->file_count; i++)
+		json_text(w, folder->files[i].name, folder->files[i].content);
+	json_object_end(w);
+}
+
+/* A file's name is a member's name in what is sent. */
+static int
+names_check(const struct cli *c, const struct policy_folder *folder)
+{
+	for (size_t i = 0; i < folder->file_count; i++) {
+		const char *name = folder->files[i].name;
+
+		if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0')
+			continue;
+		cli_say(c, "%s: a policy's file is named with letters, digits, '.', '-' and '_'", name);
+		return CLI_FAILED;
+	}
+	return CLI_DONE;
+}
+
+int
+policy_plan_run(struct cli *c, const struct args *a)
+{
+	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+	struct json_writer w;
+	int status = folder_parse(c, args_get(a, "DIR"), &r);
+
+	if (status == CLI_DONE)
+		status = names_check(c, &r.folder);
+	if (status != CLI_DONE)
+		return status;
+	json_begin(&w, &request);
+	json_object_begin(&w, NULL);
+	files_write(&w, &r.folder);
+	json_text(&w, "kind", "plan");
+	json_object_end(&w);
+	json_end(&w);
+	return sync_job(c, request.data);
+}
+
+/* The version that is to be replaced: as the plan said, else the one in force now. */
+static int
+base_find(struct cli *c, const char *given, int64_t *out_base)
+{
+	MU_AUTO(json_freep) struct json_node *root = NULL;
+	int status;
+
+	if (given != NULL && !mu_int_parse(given, 0, VERSION_MAX, out_base))
+		return cli_usage(c, "--base %s is no version", given);
+	if (given != NULL)
+		return CLI_DONE;
+	status = talk_open(c, TALK_SESSION);
+	if (status == CLI_DONE)
+		status = talk_ask(c, "GET", "/v1/policy", NULL, &root);
+	if (status == CLI_DONE && !json_find_int(root, "version", out_base)) {
+		cli_say(c, "the server's answer holds no version");
+		return CLI_FAILED;
+	}
+	return status;
+}
+
+int
+policy_apply_run(struct cli *c, const struct args *a)
+{
+	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
+	MU_AUTO(mu_buf_clear) struct mu_buf args_json = MU_BUF_INIT;
+	struct json_writer w;
+	int64_t base = 0;
+	int status = folder_parse(c, args_get(a, "DIR"), &r);
+
+	if (status == CLI_DONE)
+		status = names_check(c, &r.folder);
+	if (status == CLI_DONE)
+		status = base_find(c, args_get(a, "base"), &base);
+	if (status != CLI_DONE)
+		return status;
+	json_begin(&w, &args_json);
+	json_object_begin(&w, NULL);
+	json_int(&w, "base", base);
+	files_write(&w, &r.folder);
+	json_object_end(&w);
+	json_end(&w);
+	return act_with(c, a, args_json.data);
+}
