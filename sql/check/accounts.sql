@@ -1,10 +1,11 @@
 -- accounts: power only for who may have it, and no account further than it was asked to be
 SELECT 'settled beyond its version' AS fault, account_id::text AS what FROM account WHERE settled_version > version
 UNION ALL
-SELECT 'enabled account of a person who is ' || p.state || CASE WHEN p.blocked THEN ', blocked' ELSE '' END,
+SELECT 'enabled account of a person who is ' || p.state || CASE WHEN p.blocked THEN ', blocked' ELSE '' END
+	|| CASE WHEN p.suspended THEN ', suspended by an action' ELSE '' END,
 	a.account_id::text
 	FROM account a JOIN person p ON p.person_id = a.person_id
-	WHERE a.wanted_state = 'enabled' AND (p.state <> 'active' OR p.blocked)
+	WHERE a.wanted_state = 'enabled' AND (p.state <> 'active' OR p.blocked OR p.suspended)
 UNION ALL
 SELECT 'settled, but a removal is still owed', account_id::text
 	FROM account WHERE settled_version = version AND (urgent OR debt_since IS NOT NULL OR parked)
