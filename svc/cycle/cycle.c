@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cycle/apply.h"
+#include "store/policy.h"
 #include "store/source.h"
 
 #include <stdio.h>
@@ -13,6 +14,9 @@
 #define STORE_RETRY_MS	1000
 #define CLOCK_PATIENCE_MS 5000		/* due times written by others are seen this late at most */
 #define CLOCK_BATCH	256
+#define POLL_MS		10000		/* what hints announce, when they are lost */
+#define PASS_PAGE	256
+#define PASS_JUDGED_MAX	5000		/* removals of a policy that are judged together in any case */
 
 /* One search of the source: what its row in the store holds, and the refresh under way. */
 struct search {
@@ -23,6 +27,14 @@ struct search {
 	enum verdict verdict;
 	enum directory_how how;
 	size_t listed_count;
+};
+
+/* Everyone is decided on anew by a new policy, a page a turn; what it takes away is judged at the end. */
+struct pass {
+	bool runs, listed;		/* listed: only the removals are left */
+	bool deferred_over;		/* too many: the rest is held, too */
+	struct mu_uuid after;
+	struct slice deferred;
 };
 
 struct cycle {
@@ -40,7 +52,11 @@ struct cycle {
 	enum verdict verdict;
 	struct mu_buf verdict_text;
 	bool verdict_due;		/* not in the store yet */
-	struct mu_timer *open_timer, *clock_timer, *verdict_timer;
+	struct policy *policy;		/* read since the start; NULL: the host's is still in force */
+	int64_t full_begun_ms;		/* the last read without cookies */
+	bool full_due;			/* the next read is to be one */
+	struct pass pass;
+	struct mu_timer *open_timer, *clock_timer, *verdict_timer, *poll_timer, *pass_timer;
 };
 
 static const char *
@@ -443,6 +459,7 @@ on_slice_end(void *ctx, struct mu_err *err)
 			c->searches[i].refreshed = false;
 		}
 		mu_log_err(err, "slice.failed", "source", c->host.source->name, NULL);
+		mu_timer_set(c->poll_timer, 0);		/* perhaps for a new policy */
 	}
 	return rc;
 }
@@ -538,11 +555,205 @@ on_clock(void *ctx)
 	if (clock_run(c, &a, &err) != MU_OK) {
 		store_rollback(c->host.store);
 		mu_log_err(&err, "clock.failed", NULL);
+		mu_timer_set(c->poll_timer, 0);
 		return;
 	}
 	after_commit(c, &a);
 	if (s.redecide.count >= CLOCK_BATCH && a.written.people > 0)	/* more are due */
 		mu_timer_set(c->clock_timer, 0);
+}
+
+/* --- A new policy: everyone is decided on by it ---------------------------------------------------------------- */
+
+static void
+pass_start(struct cycle *c)
+{
+	char version[24];
+
+	number_format(version, c->host.rules.version);
+	mu_log("policy.pass", "version", version, NULL);
+	slice_clear(&c->pass.deferred);
+	c->pass = (struct pass){ .runs = true };
+	mu_timer_set(c->pass_timer, 0);
+}
+
+/* A page of everyone: what the policy gives is given, what it takes away waits for the last page. */
+static enum mu_rc
+pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
+{
+	struct mu_uuid ids[PASS_PAGE], after = c->pass.after;
+	size_t count = 0;
+
+	if (begin(c, err) != MU_OK ||
+	    store_person_page(c->host.store, &after, ids, PASS_PAGE, &count, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < count; i++)
+		uuids_add(&a->slice->redecide, &ids[i]);
+	a->defer_rows = true;
+	a->deferred = &c->pass.deferred;
+	if ((count > 0 && cycle_apply(a, err) != MU_OK) || store_commit(c->host.store, err) != MU_OK)
+		return err->rc;
+	if (count > 0)
+		c->pass.after = ids[count - 1];
+	c->pass.listed = count < PASS_PAGE;
+	return MU_OK;
+}
+
+/*
+ * The removals pass the brake together. More than can be lawful are held in pages, none of them judged
+ * alone. The last page says that everyone has been decided on.
+ */
+static enum mu_rc
+pass_removals(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
+{
+	struct uuids *left = &c->pass.deferred.redecide;
+	size_t page = left->count;
+	int64_t people;
+
+	uuids_sort(left);
+	if (begin(c, err) != MU_OK ||
+	    store_person_count(c->host.store, c->host.source->name, &people, err) != MU_OK)
+		return err->rc;
+	page = left->count;
+	if (page > PASS_JUDGED_MAX && (int64_t)page > policy_removals_limit(c->host.rules.policy, people))
+		a->force_hold = true;
+	a->force_hold = a->force_hold || c->pass.deferred_over;
+	if (a->force_hold && page > PASS_PAGE)
+		page = PASS_PAGE;
+	for (size_t i = 0; i < page; i++)
+		uuids_add(&a->slice->redecide, &left->list[left->count - page + i]);
+	if (page > 0 && cycle_apply(a, err) != MU_OK)
+		return err->rc;
+	if (page == left->count)
+		store_policy_decided_write(c->host.store, c->host.rules.version, a->now_ms / 1000);
+	if (store_commit(c->host.store, err) != MU_OK)
+		return err->rc;
+	c->pass.deferred_over = a->force_hold;
+	left->count -= page;
+	c->pass.runs = left->count > 0;
+	return MU_OK;
+}
+
+static void
+on_pass(void *ctx)
+{
+	struct cycle *c = ctx;
+	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
+	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
+	struct cycle_apply a = { .host = &c->host, .slice = &s, .now_ms = mu_now_ms(), .told = &told };
+	struct mu_err err = MU_ERR_INIT;
+
+	if ((c->pass.listed ? pass_removals(c, &a, &err) : pass_page(c, &a, &err)) != MU_OK) {
+		store_rollback(c->host.store);
+		mu_log_err(&err, "policy.pass.failed", NULL);
+		mu_timer_set(c->pass_timer, CLOCK_PATIENCE_MS);
+		mu_timer_set(c->poll_timer, 0);
+		return;
+	}
+	after_commit(c, &a);
+	if (c->pass.runs)
+		mu_timer_set(c->pass_timer, 0);
+	else
+		slice_clear(&c->pass.deferred);
+}
+
+/* --- What actions ask of us: a newer policy, a full read ----------------------------------------------------------- */
+
+/* One that muster did not write, or that cannot be read, changes nothing: the one before stays. */
+static void
+policy_refuse(struct cycle *c, int64_t version, const struct mu_err *why)
+{
+	char row[24];
+	struct audit_field fields[2] = { AUDIT_TEXT("table", "policy_version"), AUDIT_TEXT("row", row) };
+
+	number_format(row, version);
+	mu_log_err(why, "policy.refused", "version", row, NULL);
+	if (c->host.has_clock && why->rc == MU_EBROKEN)
+		audit_record(c->host.store, AUDIT_ROW_TAMPERED, mu_now_ms(), fields, MU_COUNT(fields), NULL);
+}
+
+static enum mu_rc
+policy_follow(struct cycle *c, struct mu_err *err)
+{
+	struct policy *policy = NULL;
+	struct mu_err why = MU_ERR_INIT;
+	int64_t version;
+
+	if (c->host.rules.version == 0)
+		return MU_OK;
+	if (store_policy_version(c->host.store, &version, err) != MU_OK)
+		return err->rc;
+	if (version == c->host.rules.version)
+		return MU_OK;
+	switch (cycle_policy_current(c->host.store, c->host.mac, c->host.mac_ctx, c->host.attr_known,
+	    c->host.attr_ctx, &policy, &version, &why)) {
+	case MU_OK:
+		policy_free(c->policy);
+		c->host.rules.policy = c->policy = policy;
+		break;
+	case MU_EBROKEN: case MU_ECONFIG: case MU_EINPUT:
+		policy_refuse(c, version, &why);
+		break;
+	case MU_EDENIED: case MU_EABSENT: case MU_ECONFLICT: case MU_ERETRY:
+		*err = why;
+		return err->rc;
+	}
+	c->host.rules.version = version;
+	return MU_OK;
+}
+
+static enum mu_rc
+poll_run(struct cycle *c, int64_t *out_asked_ms, bool *out_pass, struct mu_err *err)
+{
+	int64_t before = c->host.rules.version, decided = 0, held;
+
+	if (store_begin(c->host.store, err) != MU_OK || policy_follow(c, err) != MU_OK ||
+	    store_sync_asked(c->host.store, c->host.source->name, out_asked_ms, err) != MU_OK ||
+	    store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK ||
+	    store_policy_decided(c->host.store, &decided, err) != MU_OK ||
+	    store_commit(c->host.store, err) != MU_OK)
+		return err->rc;
+	c->held = held > 0;
+	*out_pass = c->host.has_clock && decided < c->host.rules.version &&
+	    (!c->pass.runs || before != c->host.rules.version);
+	return MU_OK;
+}
+
+/* Whatever the directory is telling is told again: from its beginning. */
+static void
+read_anew(struct cycle *c)
+{
+	mu_log("source.reread", "source", c->host.source->name, NULL);
+	directory_close(c->directory);
+	c->directory = NULL;
+	slice_clear(&c->slice);
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+		c->searches[i].refreshing = c->searches[i].refreshed = false;
+		uuids_clear(&c->searches[i].seen);
+	}
+	c->full_due = true;
+	mu_timer_set(c->open_timer, 0);
+}
+
+static void
+on_poll(void *ctx)
+{
+	struct cycle *c = ctx;
+	struct mu_err err = MU_ERR_INIT;
+	int64_t asked_ms = 0;
+	bool pass = false;
+
+	mu_timer_set(c->poll_timer, POLL_MS);
+	if (poll_run(c, &asked_ms, &pass, &err) != MU_OK) {
+		store_rollback(c->host.store);
+		mu_log_err(&err, "poll.failed", "source", c->host.source->name, NULL);
+		mu_timer_set(c->poll_timer, STORE_RETRY_MS);
+		return;
+	}
+	if (pass)
+		pass_start(c);
+	if (asked_ms != 0 && asked_ms >= c->full_begun_ms && c->directory != NULL)
+		read_anew(c);
 }
 
 /* --- Opening ------------------------------------------------------------------------------------------------ */
@@ -555,7 +766,7 @@ static enum mu_rc
 resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err *err)
 {
 	static const unsigned char none[SOURCE_DIGEST_BYTES];
-	int64_t held;
+	int64_t now_ms = mu_now_ms(), held;
 
 	c->anew = false;
 	if (store_begin(c->host.store, err) != MU_OK)
@@ -581,11 +792,14 @@ resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err 
 	if (store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)
 		return err->rc;
 	c->held = held > 0;
+	c->full_begun_ms = c->searches[DIRECTORY_PEOPLE].row.complete_at_s * 1000;
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		struct search *s = &c->searches[i];
 
-		if (c->held || c->anew)
+		if (c->held || c->anew || c->full_due)
 			mu_buf_reset(&s->row.cookie);
+		if (s->row.cookie.size_bytes == 0 && i == DIRECTORY_PEOPLE)
+			c->full_begun_ms = now_ms;
 		search_copy(&s->stored, &s->row);
 		out_resume->cookies[i].bytes = s->row.cookie.data;
 		out_resume->cookies[i].size_bytes = s->row.cookie.size_bytes;
@@ -606,6 +820,7 @@ on_open(void *ctx)
 		mu_timer_set(c->open_timer, STORE_RETRY_MS);
 		return;
 	}
+	c->full_due = false;
 	if (directory_open(c->host.loop, c->host.source, &resume, &events, c, &c->directory, &err) != MU_OK) {
 		mu_log_err(&err, "source.wrong", "source", c->host.source->name, NULL);
 		on_verdict(c, VERDICT_UNREACHABLE, err.text);
@@ -613,6 +828,15 @@ on_open(void *ctx)
 	}
 	if (c->host.has_clock)
 		mu_timer_set(c->clock_timer, 0);
+	mu_timer_set(c->poll_timer, 0);
+}
+
+static void
+on_hint(void *ctx)
+{
+	struct cycle *c = ctx;
+
+	mu_timer_set(c->poll_timer, 0);
 }
 
 struct cycle *
@@ -624,7 +848,13 @@ cycle_open(const struct cycle_host *host)
 	c->open_timer = mu_loop_timer(host->loop, on_open, c);
 	c->clock_timer = mu_loop_timer(host->loop, on_clock, c);
 	c->verdict_timer = mu_loop_timer(host->loop, verdict_store, c);
+	c->poll_timer = mu_loop_timer(host->loop, on_poll, c);
+	c->pass_timer = mu_loop_timer(host->loop, on_pass, c);
 	mu_timer_set(c->open_timer, 0);
+	if (host->hint != NULL) {
+		store_hint_on(host->hint, STORE_CHANNEL_POLICY, on_hint, c);
+		store_hint_on(host->hint, STORE_CHANNEL_SYNC, on_hint, c);
+	}
 	return c;
 }
 
@@ -637,6 +867,8 @@ cycle_close(struct cycle *c)
 	mu_timer_free(c->open_timer);
 	mu_timer_free(c->clock_timer);
 	mu_timer_free(c->verdict_timer);
+	mu_timer_free(c->poll_timer);
+	mu_timer_free(c->pass_timer);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		uuids_clear(&c->searches[i].seen);
 		store_search_clear(&c->searches[i].row);
@@ -644,6 +876,8 @@ cycle_close(struct cycle *c)
 	}
 	slice_clear(&c->slice);
 	slice_clear(&c->deferred);
+	slice_clear(&c->pass.deferred);
+	policy_free(c->policy);
 	mu_buf_clear(&c->verdict_text);
 	mu_free(c);
 }

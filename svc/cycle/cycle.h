@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "cycle/decide.h"
 #include "directory/directory.h"
+#include "store/hint.h"
 
 struct cycle;
 
@@ -27,9 +28,12 @@ struct cycle_host {
 	struct store *store;
 	const struct directory_source *source;
 	const char *uid_name;		/* the mapped attribute people log in by */
-	struct cycle_rules rules;
+	struct cycle_rules rules;	/* at the start; newer policies are read as they come into force */
+	policy_attr_fn *attr_known;	/* for those */
+	const void *attr_ctx;
 	const char *holder;		/* names this process in the lease */
 	bool has_clock;			/* the first cycle also runs the clock of everyone */
+	struct store_hint *hint;	/* NULL: it polls alone */
 	cycle_mac_fn *mac;
 	cycle_mac_check_fn *mac_check;
 	void *mac_ctx;

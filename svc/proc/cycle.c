@@ -17,7 +17,6 @@ struct own {
 	struct store *store;
 	struct auth_host auth;		/* how keys is asked for MACs */
 	struct policy *policy;
-	int64_t policy_version;
 	struct cycle_rules rules;
 	struct directory_source source;
 	struct mu_buf holder;
@@ -40,7 +39,7 @@ keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_b
 }
 
 static enum mu_rc
-policy_open(struct own *own, struct process *p, struct mu_err *err)
+policy_open(struct own *own, struct process *p, int64_t *out_version, struct mu_err *err)
 {
 	struct policy_file files[32];
 	const struct mu_secret *content;
@@ -52,7 +51,7 @@ policy_open(struct own *own, struct process *p, struct mu_err *err)
 	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
 		files[count++] = (struct policy_file){ mu_strdup(name), mu_strdup(mu_secret_text(content)) };
 	rc = cycle_policy_in_force(own->store, files, count, auth_mac, &own->auth, rules_attr_known, p->settings,
-	    &own->policy, &own->policy_version, err);
+	    &own->policy, out_version, err);
 	for (size_t i = 0; i < count; i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);
@@ -66,21 +65,23 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	const struct settings_source *source = settings_source_find(p->settings, p->instance);
 	struct own *own = mu_alloc_zero(1, sizeof(*own));
 	struct cycle_host host;
+	int64_t version;
 
 	p->own = own;
 	own->auth = (struct auth_host){ .ask = keys_ask, .ctx = p };
 	if (source == NULL)
 		return mu_fail(err, MU_ECONFIG, "no source %s in the configuration", p->instance);
 	if (store_open(p->conninfo, STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_GRANT |
-	    STORE_AUDIT, &own->store, err) != MU_OK || policy_open(own, p, err) != MU_OK)
+	    STORE_AUDIT, &own->store, err) != MU_OK || policy_open(own, p, &version, err) != MU_OK)
 		return err->rc;
 	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
-	own->rules.version = own->policy_version;
+	own->rules.version = version;
 	rules_holder_format(p->settings, &own->holder);
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
 		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,
-		.has_clock = p->index == 0, .mac = auth_mac,
+		.attr_known = rules_attr_known, .attr_ctx = p->settings,
+		.has_clock = p->index == 0, .hint = store_hint_open(p->loop, p->conninfo), .mac = auth_mac,
 		.mac_check = auth_mac_check, .mac_ctx = &own->auth };
 	own->in_loop = true;
 	own->cycle = cycle_open(&host);
