@@ -62,10 +62,8 @@ level_reason(struct view *v, const struct policy_role *r)
 {
 	const char *reached = v->decision->identified;
 
-	mu_buf_format(v->out, "identification %s is needed and %s reached", v->policy->levels[r->level].name,
-	    reached[0] == '\0' ? "none is" : reached);
-	if (reached[0] != '\0')
-		mu_buf_text_add(v->out, " is");
+	mu_buf_format(v->out, "identification %s is needed and %s is reached",
+	    v->policy->levels[r->level].name, reached[0] == '\0' ? "none" : reached);
 }
 
 /* Neither birthright nor a grant makes it theirs. */

@@ -11,41 +11,15 @@
 
 #include <cmocka.h>
 
-#include "config/yaml.h"
-
-static bool
-attr_known(const void *ctx, const char *name)
-{
-	static const char *const names[] = { "uid", "name", "mail", "department", "employeeType",
-		"employeeStatus", "identityChecked", "identityCheckRef", "startDate", "endDate", "group" };
-
-	(void)ctx;
-	for (size_t i = 0; i < MU_COUNT(names); i++)
-		if (strcasecmp(names[i], name) == 0)
-			return true;
-	return false;
-}
+#include "given.h"
 
 static struct policy *shipped;
 
 static int
 shipped_load(void **state)
 {
-	struct policy_folder folder = { .file_count = 0 };
-	struct config_faults faults = CONFIG_FAULTS_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
-	struct mu_err err = MU_ERR_INIT;
-	enum mu_rc rc;
-
 	(void)state;
-	if (policy_folder_read(SOURCE_DIR "/policies", &folder, &err) != MU_OK)
-		fail_msg("%s", err.text);
-	rc = policy_parse(folder.files, folder.file_count, attr_known, NULL, &faults, &shipped, &err);
-	config_faults_format(&faults, &text);
-	if (rc != MU_OK)
-		fail_msg("%s", mu_buf_text(&text));
-	config_faults_clear(&faults);
-	policy_folder_clear(&folder);
+	shipped = given_shipped();
 	return 0;
 }
 
@@ -90,23 +64,6 @@ static struct row {
 };
 
 static void
-facts_read(const char *text, struct attrs *attrs, struct strings *groups)
-{
-	MU_AUTO(mu_freep) char *copy = mu_strdup(text);
-	char *save = NULL;
-
-	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
-		char *value = strchr(word, '=');
-
-		*value++ = '\0';
-		if (strcmp(word, "group") == 0)
-			strings_add(groups, value);
-		else
-			attrs_add(attrs, word, value);
-	}
-}
-
-static void
 accounts_print(const struct policy_decision *d, struct mu_buf *b)
 {
 	for (size_t i = 0; i < d->account_count; i++) {
@@ -134,7 +91,7 @@ decide_row(void **state)
 	MU_AUTO(mu_buf_clear) struct mu_buf waiting = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf accounts = MU_BUF_INIT;
 
-	facts_read(r->facts, &attrs, &groups);
+	given_facts(r->facts, &attrs, &groups);
 	policy_decide(shipped, &subject, &d);
 	strings_format(&d.roles, &roles);
 	strings_format(&d.waiting, &waiting);
@@ -186,7 +143,7 @@ fault_row(void **state)
 	with_roles[2] = (struct policy_file){ mu_strdup("roles.yaml"), mu_strdup("[]\n") };
 	if (strcmp(r->file, "roles.yaml") != 0)
 		count = 3;
-	assert_int_equal(MU_EINPUT, policy_parse(with_roles, count, attr_known, NULL, &faults, &p, &err));
+	assert_int_equal(MU_EINPUT, policy_parse(with_roles, count, given_attr_known, NULL, &faults, &p, &err));
 	for (size_t i = 0; i < faults.count; i++)
 		mu_buf_format(&places, "%s%s:%u:%u", i == 0 ? "" : "|", faults.list[i].file, faults.list[i].line,
 		    faults.list[i].column);
