@@ -23,42 +23,6 @@ cycle_effects_clear(struct cycle_effects *e)
 
 /* --- What was changed, for people to read ------------------------------------------------------------ */
 
-/* "xmpp: gains room ops moderator" for each right that from has and is does not. */
-static void
-rights_tell(const char *platform, const char *verb, const struct entitlements *from,
-    const struct entitlements *is, struct strings *out)
-{
-	for (size_t i = 0; i < from->count; i++) {
-		const struct entitlement *e = &from->list[i], *held = entitlements_find(is, e->kind, e->name);
-		MU_AUTO(mu_buf_clear) struct mu_buf right = MU_BUF_INIT;
-		MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
-		struct entitlements one = { (struct entitlement *)e, 1 };
-
-		if (held != NULL && strcmp(held->level, e->level) == 0)
-			continue;
-		entitlements_format(&one, &right);
-		mu_buf_format(&line, "%s: %s %.*s", platform, verb,
-		    (int)strcspn(mu_buf_text(&right), "\n"), mu_buf_text(&right));
-		strings_add(out, line.data);
-	}
-}
-
-static void
-account_tell(const struct cycle_account_change *change, const struct account_want *want, struct strings *out)
-{
-	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
-
-	mu_buf_format(&line, "%s: %s -> %s", want->platform, account_state_name(change->was),
-	    account_state_name(want->state));
-	if (change->was != want->state)
-		strings_add(out, line.data);
-	/* Of an account that nobody gets into, rights are none. */
-	if (want->state != ACCOUNT_ENABLED)
-		return;
-	rights_tell(want->platform, "loses", &change->was_rights, &want->entitlements, out);
-	rights_tell(want->platform, "gains", &want->entitlements, &change->was_rights, out);
-}
-
 static void
 strings_copy(struct strings *to, const struct strings *from)
 {
@@ -79,8 +43,7 @@ effect_add(struct cycle_effects *effects, const struct decided *d)
 		.to = d->person.state };
 	strings_copy(&x->gained, &ch->gained);
 	strings_copy(&x->lost, &ch->lost);
-	for (size_t i = 0; i < ch->account_count; i++)
-		account_tell(&ch->accounts[i], &d->person.accounts[ch->accounts[i].index].want, &x->accounts);
+	batch_accounts_tell(&d->person, ch, &x->accounts);
 	if (ch->refused_platform != NULL) {
 		MU_AUTO(mu_buf_clear) struct mu_buf refused = MU_BUF_INIT;
 

@@ -225,6 +225,51 @@ batch_claims_settle(struct batch *b)
 	mu_free(claims);
 }
 
+/* --- What changes, for people to read ------------------------------------------------------------------ */
+
+/* "xmpp: gains room ops moderator" for each right that from has and is does not. */
+static void
+rights_tell(const char *platform, const char *verb, const struct entitlements *from,
+    const struct entitlements *is, struct strings *out)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		const struct entitlement *e = &from->list[i], *held = entitlements_find(is, e->kind, e->name);
+		MU_AUTO(mu_buf_clear) struct mu_buf right = MU_BUF_INIT;
+		MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
+		struct entitlements one = { (struct entitlement *)e, 1 };
+
+		if (held != NULL && strcmp(held->level, e->level) == 0)
+			continue;
+		entitlements_format(&one, &right);
+		mu_buf_format(&line, "%s: %s %.*s", platform, verb,
+		    (int)strcspn(mu_buf_text(&right), "\n"), mu_buf_text(&right));
+		strings_add(out, line.data);
+	}
+}
+
+static void
+account_tell(const struct cycle_account_change *change, const struct account_want *want, struct strings *out)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
+
+	mu_buf_format(&line, "%s: %s -> %s", want->platform, account_state_name(change->was),
+	    account_state_name(want->state));
+	if (change->was != want->state)
+		strings_add(out, line.data);
+	/* Of an account that nobody gets into, rights are none. */
+	if (want->state != ACCOUNT_ENABLED)
+		return;
+	rights_tell(want->platform, "loses", &change->was_rights, &want->entitlements, out);
+	rights_tell(want->platform, "gains", &want->entitlements, &change->was_rights, out);
+}
+
+void
+batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch, struct strings *out_lines)
+{
+	for (size_t i = 0; i < ch->account_count; i++)
+		account_tell(&ch->accounts[i], &p->accounts[ch->accounts[i].index].want, out_lines);
+}
+
 /* --- Writing -------------------------------------------------------------------------------------------- */
 
 static void

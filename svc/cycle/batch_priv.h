@@ -56,6 +56,9 @@ enum batch_hold batch_hold_of(const struct store_holds *holds, const struct mu_u
 /* Of two who are to get the same fresh account name, the second is skipped, to be decided on again. */
 void batch_claims_settle(struct batch *b);
 
+/* "xmpp: enabled -> disabled", "xmpp: loses room ops moderator": what changes of the person's accounts. */
+void batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch, struct strings *out_lines);
+
 /* What came of writing. */
 struct batch_written {
 	size_t people, removals;

@@ -67,8 +67,10 @@ MU_CHECKED enum mu_rc cycle_policy_current(struct store *s, cycle_mac_fn *mac, v
     struct mu_err *err);
 
 /*
- * What deciding everyone anew would change now: a line each on out, "PERSON gains ROLE..., loses ROLE...",
- * and a last line with the counts. Reads alone.
+ * What deciding everyone anew by these rules would change now. On out: "base N", the version in force; a
+ * line for each person who changes, "LOGIN NAME ID STATE [becomes STATE] [loses ROLE,...] [gains ROLE,...];
+ * ACCOUNT, ...", the worst first (who is shut out somewhere, who loses, who loses and gains, who gains); and
+ * the counts. Reads alone. Grants and identifications are taken as right: whoever plans cannot ask keys.
  */
 MU_CHECKED enum mu_rc cycle_plan(struct store *s, const struct cycle_rules *rules, int64_t now_s, struct mu_buf *out,
     struct mu_err *err);

@@ -1,11 +1,14 @@
 /*
  * proc/work.c - the process of one long read-only computation, ended with its job
  *
- * Its instance is the job: "plan" says what deciding everyone anew would change. Output goes to the
- * admin process that asked, as OP_JOB_OUTPUT and at last OP_JOB_END.
+ * Its instance is the job: "plan" says what deciding everyone anew would change, by the policy in force
+ * or, if files came, by theirs. The admin process that asked sends OP_JOB_FILE for each file and then
+ * OP_JOB_GO; the output goes to it as OP_JOB_OUTPUT and at last OP_JOB_END. There is no channel to keys:
+ * the rows a plan reads are taken as right, and nothing is ever written from them.
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/yaml.h"
 #include "cycle/cycle.h"
 #include "proc/process.h"
 #include "proc/rules.h"
@@ -13,9 +16,14 @@
 #include <string.h>
 
 #define PIECE_BYTES 32768
+#define FILES_MAX 32
+#define START_MS 30000		/* from our start to OP_JOB_GO */
 
 struct own {
 	struct store *store;
+	struct policy_file files[FILES_MAX];
+	size_t file_count;
+	struct mu_timer *late;		/* until OP_JOB_GO */
 };
 
 static void
@@ -38,6 +46,20 @@ output_send(struct ipc_channel *to, const struct mu_buf *text)
 	}
 }
 
+/* The policy of the files that came: all its faults go to out. */
+static enum mu_rc
+candidate_parse(const struct process *p, struct policy **out_policy, struct mu_buf *out, struct mu_err *err)
+{
+	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
+	const struct own *own = p->own;
+
+	if (policy_parse(own->files, own->file_count, rules_attr_known, p->settings, &faults, out_policy,
+	    err) == MU_OK)
+		return MU_OK;
+	config_faults_format(&faults, out);
+	return err->rc;
+}
+
 static enum mu_rc
 plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 {
@@ -46,8 +68,9 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 	struct cycle_rules rules;
 	enum mu_rc rc;
 
-	if (cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings, &policy,
-	    NULL, err) != MU_OK)
+	if ((own->file_count > 0 ? candidate_parse(p, &policy, out, err) :
+	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings, &policy,
+	    NULL, err)) != MU_OK)
 		return err->rc;
 	rules_init(&rules, p->settings, policy);
 	rc = cycle_plan(own->store, &rules, mu_now_s(), out, err);
@@ -56,17 +79,14 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 	return rc;
 }
 
-/* The admin's channel is there: run the job and end. */
 static void
-on_peer_up(struct process *p, struct process_peer *peer)
+job_run(struct process *p, struct ipc_channel *to)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf out = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf end = MU_BUF_INIT;
 	struct mu_err err = MU_ERR_INIT;
 	enum mu_rc rc;
 
-	if (peer->kind != PROCESS_ADMIN)
-		return;
 	if (strcmp(p->instance, "plan") == 0)
 		rc = plan_run(p, &out, &err);
 	else
@@ -75,10 +95,45 @@ on_peer_up(struct process *p, struct process_peer *peer)
 		mu_buf_format(&out, "%s\n", err.text);
 		mu_log_err(&err, "job.failed", "job", p->instance, NULL);
 	}
-	output_send(peer->channel, &out);
+	output_send(to, &out);
 	ipc_put_u8(&end, rc == MU_OK ? 0 : 1);
-	ipc_notify(peer->channel, OP_JOB_END, &end, -1);
+	ipc_notify(to, OP_JOB_END, &end, -1);
 	mu_loop_stop(p->loop, 0);
+}
+
+static bool
+file_take(struct own *own, struct ipc_reader *body)
+{
+	MU_AUTO(msg_named_clear) struct msg_named m = { .name = NULL };
+
+	if (own->file_count == FILES_MAX || !msg_named_decode(body, &m))
+		return false;
+	own->files[own->file_count++] = (struct policy_file){ MU_TAKE(m.name),
+		mu_strdup(mu_secret_text(&m.bytes)) };
+	return true;
+}
+
+static void
+work_request(struct process *p, struct process_peer *from, struct ipc_message *m)
+{
+	struct own *own = p->own;
+
+	if (!mu_timer_is_set(own->late) || (m->op == OP_JOB_FILE ? !file_take(own, &m->body) : !ipc_get_end(&m->body))) {
+		ipc_refuse(from->channel, m->op);
+	} else if (m->op == OP_JOB_GO) {
+		mu_timer_stop(own->late);
+		job_run(p, from->channel);
+	}
+}
+
+/* Whoever asked has gone before saying all. */
+static void
+on_late(void *ctx)
+{
+	struct process *p = ctx;
+
+	mu_log("job.late", "job", p->instance, NULL);
+	mu_loop_stop(p->loop, 1);
 }
 
 static enum mu_rc
@@ -87,11 +142,13 @@ work_process_open(struct process *p, struct mu_err *err)
 	struct own *own = mu_alloc_zero(1, sizeof(*own));
 
 	p->own = own;
+	own->late = mu_loop_timer(p->loop, on_late, p);
+	mu_timer_set(own->late, START_MS);
 	return store_open(p->conninfo, STORE_PERSON | STORE_POLICY, &own->store, err);
 }
 
 const struct process_row process_work = {
 	.kind = PROCESS_WORK,
 	.open = work_process_open,
-	.peer_up = on_peer_up,
+	.request = work_request,
 };
