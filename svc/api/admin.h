@@ -97,6 +97,7 @@
 struct api_admin_host {
 	struct mu_loop *loop;
 	const struct settings *settings;
+	policy_attr_fn *attr_known;		/* may a filter name this attribute; its ctx is settings */
 	const struct action_host *actions;
 	const struct auth_host *auth;
 	struct api_console *console;		/* its status and jobs are served here, too */

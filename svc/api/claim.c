@@ -12,7 +12,6 @@
 #include "http/server.h"
 #include "ipc/message.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +43,7 @@ struct visit {
 	int64_t began_ms;
 	struct mu_secret password;
 	char user[USER_MAX_BYTES + 1];
-	char person_key[KEY_BYTES], address_key[KEY_BYTES];
+	char person_key[KEY_BYTES], address_key[THROTTLE_ADDRESS_BYTES];
 	struct store_claim_people people;	/* who it may be; asked of login one after another */
 	size_t tried;
 	struct mu_err unjudged;			/* why login could not say, of the last one it could not */
@@ -460,20 +459,6 @@ login_next(struct visit *v)
 
 /* --- The form ---------------------------------------------------------------------------------- */
 
-/* An address as the throttle counts it: an IPv6 host has its whole /64. */
-static void
-address_key_format(const char *address, char *out, size_t room)
-{
-	struct in6_addr v6;
-
-	if (inet_pton(AF_INET6, address, &v6) == 1) {
-		(void)memset(v6.s6_addr + 8, 0, 8);
-		(void)inet_ntop(AF_INET6, &v6, out, (socklen_t)room);
-	} else {
-		(void)snprintf(out, room, "%s", address);
-	}
-}
-
 /*
  * Who may collect stands first: a leaver whose name, or even whose place in the directory, another
  * person has taken over is never taken for them.
@@ -507,7 +492,7 @@ visit_count(struct visit *v, int64_t *out_wait_s)
 	else
 		(void)snprintf(v->person_key, sizeof(v->person_key), "name %s", v->user);
 	mu_text_lower(v->person_key);
-	address_key_format(http_peer_of(v->req)->address, v->address_key, sizeof(v->address_key));
+	throttle_address_format(http_peer_of(v->req)->address, v->address_key);
 	if (!throttle_take(v->api->people, v->person_key, now_s, out_wait_s))
 		return false;
 	if (throttle_take(v->api->addresses, v->address_key, now_s, out_wait_s))

@@ -96,7 +96,7 @@ api_client_ensure(const struct api_client_host *host, const char *name, const ch
 	if (store_client_list(host->store, &clients, err) != MU_OK)
 		return err->rc;
 	client = client_of_name(&clients, name);
-	if (auth_client_wants_issue(client, platform, digest, now_s)) {
+	if (auth_client_wants_issue(client, platform, digest, now_s) || !client->configured) {
 		if (client == NULL) {
 			client = &fresh;
 			mu_uuid_new(&client->client_id);
@@ -148,7 +148,7 @@ api_client_retire(const struct api_client_host *host, const char *const *names, 
 			continue;
 		while (k < name_count && strcmp(names[k], clients.list[i].name) != 0)
 			k++;
-		if (k == name_count && client_remove(host, &clients.list[i], err) != MU_OK)
+		if (k == name_count && clients.list[i].configured && client_remove(host, &clients.list[i], err) != MU_OK)
 			return err->rc;
 	}
 	return MU_OK;

@@ -31,8 +31,9 @@ MU_CHECKED enum mu_rc api_client_ensure(const struct api_client_host *host, cons
     const char *platform, const struct mu_secret *csr, int64_t now_s, struct mu_err *err);
 
 /*
- * Takes out the clients that are not among these names: whoever is struck from the configuration has
- * lost the access once this has returned. MU_ERETRY: the store is away
+ * Takes out the configured clients that are not among these names: whoever is struck from the configuration
+ * has lost the access once this has returned. Clients that an action added stay; one of the same name as
+ * a configured one becomes that. MU_ERETRY: the store is away
  */
 MU_CHECKED enum mu_rc api_client_retire(const struct api_client_host *host, const char *const *names,
     size_t name_count, struct mu_err *err);

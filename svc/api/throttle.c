@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "crypto/digest.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 struct attempts {
@@ -97,4 +99,17 @@ throttle_give_back(struct throttle *t, const char *key)
 	a = attempts_find(t, digest);
 	if (a != NULL)
 		a->count--;
+}
+
+void
+throttle_address_format(const char *address, char out_key[THROTTLE_ADDRESS_BYTES])
+{
+	struct in6_addr v6;
+
+	if (inet_pton(AF_INET6, address, &v6) == 1) {
+		(void)memset(v6.s6_addr + 8, 0, 8);
+		(void)inet_ntop(AF_INET6, &v6, out_key, THROTTLE_ADDRESS_BYTES);
+	} else {
+		(void)snprintf(out_key, THROTTLE_ADDRESS_BYTES, "%s", address);
+	}
 }

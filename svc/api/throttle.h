@@ -22,6 +22,11 @@ void throttle_free(struct throttle *t);
 /* Counts an attempt. false: the key has to wait out_wait_s first, and nothing was counted. */
 bool throttle_take(struct throttle *t, const char *key, int64_t now_s, int64_t *out_wait_s);
 
+#define THROTTLE_ADDRESS_BYTES 64
+
+/* A network address as it is counted: an IPv6 host has its whole /64. */
+void throttle_address_format(const char *address, char out_key[THROTTLE_ADDRESS_BYTES]);
+
 /* The attempt was no failure. */
 void throttle_give_back(struct throttle *t, const char *key);
 

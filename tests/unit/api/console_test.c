@@ -206,7 +206,7 @@ static struct rig rig;
 static struct mu_buf answer;
 
 static struct json_node *
-answer_json(void)
+answer_read(void)
 {
 	struct json_node *root = NULL;
 	struct mu_err err = MU_ERR_INIT;
@@ -225,7 +225,7 @@ status_says_how_things_stand(void **state)
 
 	(void)state;
 	assert_int_equal(rig_get(&rig, "/v1/status", &answer), 200);
-	root = answer_json();
+	root = answer_read();
 	source = json_at(json_find(root, "sources"), 0);
 	assert_string_equal(json_find_text(source, "name"), "main");
 	assert_string_equal(json_find_text(source, "verdict"), "unreachable");
@@ -250,7 +250,7 @@ without_the_store_the_processes_still_show(void **state)
 	seen->store_is_away = true;
 	assert_int_equal(rig_get(&rig, "/v1/status", &answer), 200);
 	seen->store_is_away = false;
-	root = answer_json();
+	root = answer_read();
 	assert_true(json_find_bool(json_find(root, "store"), "up", &up));
 	assert_false(up);
 	assert_int_equal(json_count(json_find(root, "processes")), 1);
@@ -271,7 +271,7 @@ a_plan_runs_and_is_recorded(void **state)
 
 	(void)state;
 	assert_int_equal(post("{\"kind\": \"plan\"}"), 200);
-	root = answer_json();
+	root = answer_read();
 	assert_string_equal(json_find_text(root, "output"), "one \"line\"\n");
 	assert_int_equal(seen->records, records + 1);
 }
