@@ -16,7 +16,7 @@
 
 /* --- What is said ---------------------------------------------------------------------------------------- */
 
-static void
+static MU_PRINTF(2, 0) void
 say(const struct cli *c, const char *fmt, va_list values)
 {
 	MU_AUTO(mu_freep) char *text = NULL;

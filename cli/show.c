@@ -86,7 +86,7 @@ show_width(const char *escaped)
 void
 show_line(FILE *to, const char *fmt, ...)
 {
-	MU_AUTO(mu_buf_wipe) struct mu_buf line = MU_BUF_INIT, raw = MU_BUF_INIT;
+	MU_AUTO(mu_buf_wipe) struct mu_buf line = MU_BUF_INIT;
 	MU_AUTO(mu_freep) char *text = NULL;
 	va_list values;
 	int length;

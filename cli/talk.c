@@ -12,7 +12,11 @@
 #include <unistd.h>
 
 #define ANSWER_MAX_BYTES	(96u << 20)	/* a job's output, each byte of it escaped thrice at most */
-#define CONSOLE_PATH		"/run/muster/console.sock"
+
+/* Where the console is, unless said: with run: /run/muster, and where state: /var/lib/muster says it all. */
+static const char *const console_paths[] = {
+	"/run/muster/console.sock", "/var/lib/muster/run/console.sock",
+};
 
 static const struct show_column candidate_columns[] = {
 	{ "NAME", "name" }, { "LOGIN", "uid" }, { "ID", "id" }, { NULL, NULL },
@@ -64,21 +68,29 @@ session_open(struct cli *c, struct http_client_settings *settings)
 	return client_open(c, settings);
 }
 
+static int
+console_open(struct cli *c, struct http_client_settings *settings)
+{
+	settings->base_url = "http://console";
+	settings->unix_socket = c->console;
+	for (size_t i = 0; i < MU_COUNT(console_paths) && settings->unix_socket == NULL; i++)
+		if (access(console_paths[i], F_OK) == 0)
+			settings->unix_socket = console_paths[i];
+	if (settings->unix_socket != NULL && access(settings->unix_socket, W_OK) == 0)
+		return client_open(c, settings);
+	cli_say(c, "no console at %s: is musterd running? --console says where its console.sock is, and only "
+	    "root and the user that musterd runs as may use it",
+	    settings->unix_socket == NULL ? console_paths[0] : settings->unix_socket);
+	return CLI_UNREACHABLE;
+}
+
 int
 talk_open(struct cli *c, enum talk_to to)
 {
 	struct http_client_settings settings = { .response_max_bytes = ANSWER_MAX_BYTES };
 
-	if (to == TALK_CONSOLE) {
-		settings.base_url = "http://console";
-		settings.unix_socket = c->console == NULL ? CONSOLE_PATH : c->console;
-		if (access(settings.unix_socket, F_OK) != 0) {
-			cli_say(c, "no console at %s: is musterd running, and is this its folder? --console "
-			    "names another socket", settings.unix_socket);
-			return CLI_UNREACHABLE;
-		}
-		return client_open(c, &settings);
-	}
+	if (to == TALK_CONSOLE)
+		return console_open(c, &settings);
 	if (talk_home(c) != CLI_DONE)
 		return CLI_FAILED;
 	if (c->home->server == NULL) {
