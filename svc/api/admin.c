@@ -104,7 +104,7 @@ ask_open(struct ask *a, struct api_admin *api, struct http_request *req, const c
 	*a = (struct ask){ .api = api, .req = req, .permission = permission, .now_ms = mu_now_ms() };
 	if (ask_session(api, req, &a->who, &err) == MU_EDENIED) {
 		stranger_record(api, http_peer_of(req)->address, "no session");
-		answer_problem(req, 401, 0, err.text, NULL);
+		answer_unknown(req, "ClientCertificate", err.text);
 		return false;
 	}
 	if (err.rc == MU_OK && permission_check(a, &err) == MU_OK)

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void
-answer_problem(struct http_request *req, int status, int64_t retry_after_s, const char *detail,
+/* Without extra or way_in where they are NULL. */
+static void
+problem(struct http_request *req, int status, int64_t retry_after_s, const char *way_in, const char *detail,
     const struct json_extra *extra)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
@@ -21,8 +22,8 @@ answer_problem(struct http_request *req, int status, int64_t retry_after_s, cons
 		(void)snprintf(wait, sizeof(wait), "%lld", (long long)retry_after_s);
 		headers[count++] = (struct http_header){ "Retry-After", wait };
 	}
-	if (status == 401)
-		headers[count++] = (struct http_header){ "WWW-Authenticate", "ClientCertificate" };
+	if (way_in != NULL)
+		headers[count++] = (struct http_header){ "WWW-Authenticate", way_in };
 	json_begin(&w, &body);
 	json_object_begin(&w, NULL);
 	if (is_early)
@@ -35,6 +36,19 @@ answer_problem(struct http_request *req, int status, int64_t retry_after_s, cons
 	json_object_end(&w);
 	json_end(&w);
 	http_answer(req, status, "application/problem+json", body.data, body.size_bytes, headers);
+}
+
+void
+answer_problem(struct http_request *req, int status, int64_t retry_after_s, const char *detail,
+    const struct json_extra *extra)
+{
+	problem(req, status, retry_after_s, NULL, detail, extra);
+}
+
+void
+answer_unknown(struct http_request *req, const char *way_in, const char *detail)
+{
+	problem(req, 401, 0, way_in, detail, NULL);
 }
 
 void

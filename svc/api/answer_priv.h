@@ -17,10 +17,12 @@ struct json_extra {		/* one more member of a problem */
 
 /*
  * Refuses as http_refuse does, on a page's route, too, with RFC 9457 problem details; extra may be NULL.
- * With 401 it names certificate or password as the way in.
  */
 void answer_problem(struct http_request *req, int status, int64_t retry_after_s, const char *detail,
     const struct json_extra *extra);
+
+/* 401; way_in: what WWW-Authenticate says, "ClientCertificate". */
+void answer_unknown(struct http_request *req, const char *way_in, const char *detail);
 
 /* 200 or another success with canonical JSON; the request is gone. */
 void answer_json(struct http_request *req, int status, const struct mu_buf *json);

@@ -1,5 +1,6 @@
 #include "api/claim.h"
 
+#include "api/answer_priv.h"
 #include "api/throttle.h"
 #include "audit/record.h"
 #include "base/buf.h"
@@ -91,10 +92,19 @@ form_add(struct mu_buf *b)
 	    "</form>\n");
 }
 
+/* The same for the command; req is gone. */
+static void
+refusal_tell(struct http_request *req, int status, int64_t retry_after_s, const char *text)
+{
+	if (status == 401)
+		answer_unknown(req, "Form", text);
+	else
+		answer_problem(req, status, retry_after_s, text, NULL);
+}
+
 /* req is gone. What is wrong stands first, so that it is read first. */
 static void
-refusal_answer(struct http_request *req, int status, int64_t retry_after_s, const char *text,
-    bool with_form)
+refusal_show(struct http_request *req, int status, int64_t retry_after_s, const char *text, bool with_form)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf main = MU_BUF_INIT;
 	struct http_header headers[3] = { 0 };
@@ -118,10 +128,48 @@ refusal_answer(struct http_request *req, int status, int64_t retry_after_s, cons
 }
 
 static void
+refusal_answer(struct http_request *req, int status, int64_t retry_after_s, const char *text,
+    bool with_form)
+{
+	if (answer_wants_json(req))
+		refusal_tell(req, status, retry_after_s, text);
+	else
+		refusal_show(req, status, retry_after_s, text, with_form);
+}
+
+/* {"credentials": [{"name", "password", "platform"}]} */
+static void
+shown_tell(struct http_request *req, const struct shown_list *shown)
+{
+	MU_AUTO(mu_buf_wipe) struct mu_buf body = MU_BUF_INIT;
+	struct json_writer w;
+
+	mu_buf_reserve(&body, 4096 + shown->count * 4096);	/* never moved: one copy to wipe */
+	json_begin(&w, &body);
+	json_object_begin(&w, NULL);
+	json_list_begin(&w, "credentials");
+	for (size_t i = 0; i < shown->count; i++) {
+		json_object_begin(&w, NULL);
+		json_text(&w, "name", shown->list[i].account);
+		json_text(&w, "password", mu_secret_text(&shown->list[i].secret));
+		json_text(&w, "platform", shown->list[i].platform);
+		json_object_end(&w);
+	}
+	json_list_end(&w);
+	json_object_end(&w);
+	json_end(&w);
+	answer_json(req, 200, &body);
+}
+
+static void
 shown_answer(struct http_request *req, const struct shown_list *shown)
 {
 	MU_AUTO(mu_buf_wipe) struct mu_buf main = MU_BUF_INIT;
 
+	if (answer_wants_json(req)) {
+		shown_tell(req, shown);
+		return;
+	}
 	mu_buf_reserve(&main, 4096 + shown->count * 4096);	/* never moved: one copy to wipe */
 	mu_buf_text_add(&main, "<p role=\"status\">This page is the only one that will ever show them. "
 	    "Put each into your password manager now, then close the page.</p>\n");

@@ -11,6 +11,9 @@
  * <p class="refusal">: 400 malformed, 401 wrong password or nobody (the same words after the same
  * time), 403 not identified or not active, 410 collected before, 429 too many failures, 503 something
  * is away or not ready yet; nothing is lost by it.
+ *
+ * To a request whose Accept names application/json the same is said in JSON: 200 {"credentials": [{"name",
+ * "password", "platform"}]}, refusals as RFC 9457 problem details. The form is form-encoded in any case.
  */
 #ifndef API_CLAIM_H
 #define API_CLAIM_H

@@ -186,7 +186,7 @@ on_denied(void *ctx)
 {
 	struct login *l = ctx;
 
-	answer_problem(l->req, 401, 0, WRONG, NULL);
+	answer_unknown(l->req, "PasswordAndCode", WRONG);
 	login_free(l);
 }
 

@@ -65,6 +65,7 @@ static struct person people[] = {
 	{ "dim", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
 	{ "dusky", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
 	{ "DUSKY", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
+	{ "typist", PERSON_ACTIVE, false, ACCOUNT_ENABLED, CREDENTIAL_CLAIMABLE, 0, "seal" },
 };
 
 static struct person *open_claim;	/* in the open transaction, collected at its commit */
@@ -347,8 +348,9 @@ serve(int listen_fd, int stop_fd, void *ctx)
 static struct rig rig;
 static struct mu_buf answer;
 
+/* more: further header lines */
 static int
-visit(const char *user, const char *password)
+visit_with(const char *more, const char *user, const char *password)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
 
@@ -356,7 +358,13 @@ visit(const char *user, const char *password)
 	http_percent_format(&body, user);
 	mu_buf_text_add(&body, "&password=");
 	http_percent_format(&body, password);
-	return rig_post(&rig, "/claim", "application/x-www-form-urlencoded", body.data, &answer);
+	return rig_post_with(&rig, "/claim", "application/x-www-form-urlencoded", more, body.data, &answer);
+}
+
+static int
+visit(const char *user, const char *password)
+{
+	return visit_with("", user, password);
 }
 
 #define RIGHT "r\xc3\xafght 1+1"
@@ -501,6 +509,27 @@ a_guess_counts_though_a_namesakes_directory_is_away(void **state)
 	assert_int_equal(visit("dusky", RIGHT), 429);
 }
 
+/* What the command asks for; it posts the same form. */
+static void
+the_command_is_told_in_json(void **state)
+{
+	static const char accept[] = "Accept: text/plain;q=0.1, application/json\r\n";
+
+	(void)state;
+	assert_int_equal(visit_with(accept, "typist", "wrong"), 401);
+	assert_non_null(strstr(answer.data, "Content-Type: application/problem+json\r\n"));
+	assert_non_null(strstr(answer.data, "WWW-Authenticate: "));
+	assert_non_null(strstr(answer.data, "\"status\":401"));
+	assert_int_equal(visit_with(accept, "typist", RIGHT), 200);
+	assert_non_null(strstr(answer.data, "Content-Type: application/json\r\n"));
+	assert_string_equal(strstr(answer.data, "\r\n\r\n") + 4,
+	    "{\"credentials\":[{\"name\":\"<name>\",\"password\":\"s3cret&<b>\",\"platform\":\"xmpp\"}]}");
+	assert_int_equal(visit_with(accept, "typist", RIGHT), 410);
+	assert_non_null(strstr(answer.data, "\"title\":\"Gone\""));
+	assert_int_equal(visit_with("Accept: application/jsonl\r\n", "typist", RIGHT), 410);
+	assert_non_null(strstr(answer.data, "class=\"refusal\""));
+}
+
 static void
 malformed_forms_are_400(void **state)
 {
@@ -538,7 +567,7 @@ all_down(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(refusals) + 9] = {
+	struct CMUnitTest tests[MU_COUNT(refusals) + 10] = {
 		cmocka_unit_test(the_page_is_a_form_without_script),
 		cmocka_unit_test(a_credential_is_shown_once),
 		cmocka_unit_test(a_lost_connection_at_commit_is_tried_again),
@@ -548,9 +577,10 @@ main(void)
 		cmocka_unit_test(nobody_waits_because_something_is_away),
 		cmocka_unit_test(a_guess_counts_though_a_namesakes_directory_is_away),
 		cmocka_unit_test(malformed_forms_are_400),
+		cmocka_unit_test(the_command_is_told_in_json),
 	};
 
 	for (size_t i = 0; i < MU_COUNT(refusals); i++)
-		tests[i + 9] = (struct CMUnitTest){ refusals[i].name, refusal_row, NULL, NULL, &refusals[i] };
+		tests[i + 10] = (struct CMUnitTest){ refusals[i].name, refusal_row, NULL, NULL, &refusals[i] };
 	return cmocka_run_group_tests(tests, all_up, all_down);
 }

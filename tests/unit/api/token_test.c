@@ -13,11 +13,10 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "http/client.h"
 #include "ipc/message.h"
+#include "unit/api/http_rig.h"
 #include "unit/http/pki.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -253,15 +252,9 @@ channel_get(void *ctx)
 	return ctx;
 }
 
-static void
-on_stop(void *ctx, uint32_t events)
-{
-	(void)events;
-	mu_loop_stop(ctx, 0);
-}
-
+/* ctx: NULL without keys */
 static int
-serve(int listen_fd, int stop_fd, bool has_keys)
+serve(int listen_fd, int stop_fd, void *ctx)
 {
 	static const uint16_t nothing[] = { 0 };
 	struct mu_loop *loop = mu_loop_new();
@@ -275,7 +268,7 @@ serve(int listen_fd, int stop_fd, bool has_keys)
 	int fds[2], status;
 	pid_t keys = -1;
 
-	if (has_keys) {
+	if (ctx != NULL) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) != 0)
 			return 1;
 		keys = fork();
@@ -291,7 +284,7 @@ serve(int listen_fd, int stop_fd, bool has_keys)
 	host.read = store_read_open(loop, "");
 	if (api_token_open(&host, &api, &err) != MU_OK)
 		return 1;
-	stop = mu_loop_watch(loop, stop_fd, EPOLLIN, on_stop, loop);
+	stop = mu_loop_watch(loop, stop_fd, EPOLLIN, rig_on_stop, loop);
 	status = mu_loop_run(loop);
 	mu_watch_remove(stop);
 	ipc_close(ch);
@@ -304,73 +297,21 @@ serve(int listen_fd, int stop_fd, bool has_keys)
 	return status;
 }
 
-struct server {
-	pid_t pid;
-	int stop_fd, port;
-};
-
-static void
-server_start(struct server *s, bool has_keys)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t size = sizeof(in);
-	int fds[2], fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (pipe(fds) != 0 || bind(fd, (struct sockaddr *)&in, size) != 0 || listen(fd, 64) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&in, &size) != 0)
-		abort();
-	s->port = ntohs(in.sin_port);
-	s->pid = fork();
-	if (s->pid == 0)
-		exit(serve(fd, fds[0], has_keys));
-	(void)close(fd);
-	(void)close(fds[0]);
-	s->stop_fd = fds[1];
-}
-
-static int
-server_stop(struct server *s)
-{
-	int status = -1;
-
-	(void)!write(s->stop_fd, "", 1);
-	(void)close(s->stop_fd);
-	(void)waitpid(s->pid, &status, 0);
-	return status;
-}
-
 /* --- The tests ----------------------------------------------------------------------------------- */
 
-static struct server with_keys, without_keys;
-static char ca_file[] = "/tmp/token_test.ca.XXXXXX";
+static struct rig with_keys, without_keys;
 
 static struct http_client *
-client_new(const struct server *s, const struct pki_cert *cert)
+client_new(const struct rig *r, const struct pki_cert *cert)
 {
-	char url[64];
-	struct http_client_settings settings = {
-		.base_url = url, .address = "127.0.0.1", .ca_file = ca_file,
-		.cert_pem = cert == NULL ? NULL : cert->cert_pem,
-		.key_pem = cert == NULL ? NULL : &cert->key_pem,
-	};
-	struct http_client *client = NULL;
-	struct mu_err err = MU_ERR_INIT;
-
-	(void)snprintf(url, sizeof(url), "https://localhost:%d", s->port);
-	assert_int_equal(http_client_open(&settings, &client, &err), MU_OK);
-	return client;
+	return rig_client(r, authority.cert_pem, cert == NULL ? NULL : cert->cert_pem,
+	    cert == NULL ? NULL : &cert->key_pem);
 }
 
 static int
 get(struct http_client *client, const char *path, struct http_reply *reply)
 {
-	struct http_call call = { .method = "GET", .target = path, .deadline_ms = mu_tick_ms() + 20000 };
-	struct mu_err err = MU_ERR_INIT;
-
-	http_reply_clear(reply);
-	if (http_client_call(client, &call, reply, &err) != HTTP_ANSWERED)
-		fail_msg("%s", err.text);
-	return reply->status;
+	return rig_call(client, "GET", path, NULL, reply);
 }
 
 static struct row {
@@ -463,7 +404,6 @@ static int
 all_up(void **state)
 {
 	size_t size = FINGERPRINT_BYTES;
-	int fd = mkstemp(ca_file);
 
 	(void)state;
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -475,21 +415,17 @@ all_up(void **state)
 	pki_make(&lapsed, &authority, "prosody", GNUTLS_KP_TLS_WWW_CLIENT, 9);
 	pki_must(gnutls_x509_crt_get_fingerprint(known.crt, GNUTLS_DIG_SHA256, known_print, &size));
 	pki_must(gnutls_x509_crt_get_fingerprint(lapsed.crt, GNUTLS_DIG_SHA256, lapsed_print, &size));
-	if (write(fd, authority.cert_pem, strlen(authority.cert_pem)) < 0)
-		return 1;
-	(void)close(fd);
-	server_start(&with_keys, true);
-	server_start(&without_keys, false);
-	return 0;
+	rig_run(&with_keys, rig_tcp(&with_keys), serve, seen);
+	rig_run(&without_keys, rig_tcp(&without_keys), serve, NULL);
+	return seen == MAP_FAILED;
 }
 
 static int
 all_down(void **state)
 {
-	int status = server_stop(&with_keys) | server_stop(&without_keys);
+	int status = rig_stop(&with_keys) | rig_stop(&without_keys);
 
 	(void)state;
-	(void)unlink(ca_file);
 	pki_clear(&authority);
 	pki_clear(&server_cert);
 	pki_clear(&known);
