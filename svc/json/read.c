@@ -1,5 +1,7 @@
 #include "json/read.h"
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -20,7 +22,19 @@ node_of(const json_t *j)
 	return (const struct json_node *)j;
 }
 
-/* jansson would read /dev/urandom, which a process in its sandbox may not, or settle for the time. */
+/* What was read may have been a password. */
+static void
+wipe_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+/*
+ * jansson would read /dev/urandom, which a process in its sandbox may not, or settle for the time; and
+ * would leave what it read in memory.
+ */
 static void
 seed_once(void)
 {
@@ -29,6 +43,7 @@ seed_once(void)
 
 	if (seeded)
 		return;
+	json_set_alloc_funcs(malloc, wipe_free);
 	mu_random(&seed, sizeof(seed));
 	json_object_seed(seed == 0 ? 1 : seed);
 	seeded = true;
