@@ -18,7 +18,8 @@
 
 /* The bytes that keys MACs: table name, then each column with its length before it. */
 void auth_administrator_encode(const struct store_administrator *a, struct mu_buf *b);	/* "administrator:" */
-void auth_seed_encode(const struct mu_uuid *person_id, const struct store_seed *seed, struct mu_buf *b); /* "totp_seed:" */
+void auth_seed_encode(const struct mu_uuid *person_id, const struct store_seed *seed,
+    struct mu_buf *b);		/* "totp_seed:" */
 void auth_session_encode(const struct store_session *x, struct mu_buf *b);	/* "session:" */
 /* "enrolment:", the code's SHA-256 and until when it holds: code_digest is the MAC over that, so that who
  * writes to the store past muster makes no code that opens. */
@@ -112,8 +113,8 @@ MU_CHECKED enum mu_rc auth_enrol(const struct auth_host *h, const struct mu_uuid
 
 /*
  * The new administrator's password was right and this is the one-time code (letter case, blanks and dashes
- * as they were typed): spends it, makes a seed that waits for its first code; commits. out_uri: otpauth://totp/... (Key Uri Format: secret, issuer,
- * algorithm, digits, period).
+ * as they were typed): spends it, makes a seed that waits for its first code; commits. out_uri:
+ * otpauth://totp/... (Key Uri Format: secret, issuer, algorithm, digits, period).
  * MU_EDENIED  wrong, expired, spent: recorded; five failures spend it
  */
 MU_CHECKED enum mu_rc auth_enrolment_use(const struct auth_host *h, const struct auth_candidate *c,

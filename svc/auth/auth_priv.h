@@ -67,8 +67,10 @@ MU_CHECKED enum mu_rc auth_code_take(const struct auth_try *t, enum auth_purpose
 
 /*
  * In the open transaction: the person's row as that of an administrator who does not work yet; a seed, an
- * enrolment and sessions are gone. Not written and without MACs: auth_fresh_write does that. by zeros: on the console.
- * MU_EDENIED the person is not active, or blocked; MU_EABSENT no such person
+ * enrolment and sessions are gone. Not written and without MACs: auth_fresh_write does that. by NULL: on
+ * the console.
+ * MU_EDENIED  the person is not active, or blocked; or on the console: an administrator already
+ * MU_EABSENT  no such person
  */
 MU_CHECKED enum mu_rc auth_fresh_make(const struct auth_host *h, const struct mu_uuid *person_id,
     const char *role, const struct mu_uuid *by, int64_t now_ms, struct store_administrator *out_fresh,

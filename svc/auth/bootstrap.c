@@ -39,15 +39,16 @@ auth_bootstrap(const struct auth_host *h, const struct mu_uuid *person_id, const
 }
 
 enum mu_rc
-auth_bootstrap_confirm(const struct auth_host *h, const struct mu_uuid *person_id, const struct mu_secret *code,
-    int64_t now_ms, struct mu_err *err)
+auth_bootstrap_confirm(const struct auth_host *h, const struct mu_uuid *person_id,
+    const struct mu_secret *code, int64_t now_ms, struct mu_err *err)
 {
 	MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
 	const struct auth_try t = { h, person_id, AUTH_AT_CONSOLE, now_ms };
 
 	if (store_begin(h->store, err) != MU_OK)
 		return err->rc;
-	if (auth_code_take(&t, AUTH_FOR_CONSOLE, code, &a, err) != MU_OK || auth_activate(&t, &a, err) != MU_OK)
+	if (auth_code_take(&t, AUTH_FOR_CONSOLE, code, &a, err) != MU_OK ||
+	    auth_activate(&t, &a, err) != MU_OK)
 		return err->rc;
 	return store_commit(h->store, err);
 }

@@ -161,7 +161,7 @@ auth_enrolment_use(const struct auth_host *h, const struct auth_candidate *c, co
 	return MU_OK;
 }
 
-/* --- What else becomes of them ------------------------------------------------------------------------------- */
+/* --- What else becomes of them ------------------------------------------------------------------- */
 
 enum mu_rc
 auth_unlock(const struct auth_host *h, const struct mu_uuid *person_id, const struct mu_uuid *by,

@@ -11,8 +11,8 @@ static const struct mu_uuid console = { { 0 } };
 enum mu_rc
 auth_door_closed(int64_t active, struct mu_err *err)
 {
-	return mu_fail(err, MU_EDENIED, "The console's door is closed: %lld administrators are active; have one "
-	    "of them enrol others (muster admin enrol).", (long long)active);
+	return mu_fail(err, MU_EDENIED, "The console's door is closed: %lld administrators are active; "
+	    "have one of them enrol others (muster admin enrol).", (long long)active);
 }
 
 /* --- A new row ----------------------------------------------------------------------------------------- */
@@ -69,8 +69,8 @@ auth_fresh_make(const struct auth_host *h, const struct mu_uuid *person_id, cons
 	if (row_read(h, person_id, now_ms, &a, err) != MU_OK)
 		return err->rc;
 	if (a.state != PERSON_ACTIVE || a.blocked)
-		return mu_fail(err, MU_EDENIED, "%s is %s: only who is active becomes an administrator.", a.uid,
-		    a.blocked ? "revoked" : person_state_name(a.state));
+		return mu_fail(err, MU_EDENIED, "%s is %s: only who is active becomes an "
+		    "administrator.", a.uid, a.blocked ? "revoked" : person_state_name(a.state));
 	if (by == NULL && a.active)
 		return mu_fail(err, MU_EDENIED, "%s is an active administrator already.", a.uid);
 	if (a.version > 0) {
@@ -103,7 +103,7 @@ auth_fresh_write(const struct auth_host *h, struct store_administrator *a, struc
 	return MU_OK;
 }
 
-/* --- Seeds ------------------------------------------------------------------------------------------------ */
+/* --- Seeds --------------------------------------------------------------------------------------- */
 
 /* RFC 3986, 2.1: all but "unreserved" is escaped. */
 static void

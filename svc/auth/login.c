@@ -115,7 +115,8 @@ auth_login_begin(const struct auth_host *h, const char *uid, const char *address
 }
 
 void
-auth_login_failed(const struct auth_host *h, const struct auth_candidate *c, const char *address, int64_t now_ms)
+auth_login_failed(const struct auth_host *h, const struct auth_candidate *c, const char *address,
+    int64_t now_ms)
 {
 	const struct auth_try t = { h, &c->person_id, address, now_ms };
 	struct mu_err err = MU_ERR_INIT;
@@ -169,7 +170,8 @@ login_record(const struct auth_try *t, const struct store_session *x)
 
 enum mu_rc
 auth_login_finish(const struct auth_host *h, const struct auth_candidate *c, const struct mu_secret *code,
-    const char *csr_pem, const char *address, int64_t now_ms, struct auth_login *out_login, struct mu_err *err)
+    const char *csr_pem, const char *address, int64_t now_ms, struct auth_login *out_login,
+    struct mu_err *err)
 {
 	MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
 	MU_AUTO(store_session_clear) struct store_session session = { .address = NULL };

@@ -8,7 +8,8 @@ auth_failed_record(const struct auth_try *t, const char *reason, int64_t failure
 	size_t count = 1;
 
 	if (t->person_id != NULL)
-		fields[count++] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(t->person_id, person));
+		fields[count++] = (struct audit_field)AUDIT_TEXT("actor",
+		    mu_uuid_format(t->person_id, person));
 	if (t->address != NULL)
 		fields[count++] = (struct audit_field)AUDIT_TEXT("address", t->address);
 	if (failures >= 0)

@@ -91,8 +91,8 @@ auth_rows_check(const struct auth_host *h, const struct store_administrator *a,
 		(void)memcpy(macs[count], session->mac, MAC_BYTES);
 		rows[count++] = (struct auth_wrong){ "session", session->session_id };
 	}
-	rc = auth_mac_check((void *)(uintptr_t)h, bytes, (const unsigned char (*)[MAC_BYTES])macs, count, right,
-	    err);
+	rc = auth_mac_check((void *)(uintptr_t)h, bytes, (const unsigned char (*)[MAC_BYTES])macs, count,
+	    right, err);
 	*out_wrong = (struct auth_wrong){ .table = NULL };
 	for (size_t i = 0; i < count; i++) {
 		if (rc == MU_OK && !right[i] && out_wrong->table == NULL)

@@ -5,7 +5,8 @@
 static enum mu_rc
 none(struct mu_err *err)
 {
-	return mu_fail(err, MU_EDENIED, "No session has this certificate, or it has ended: log in with muster login.");
+	return mu_fail(err, MU_EDENIED, "No session has this certificate, or it has ended: log in "
+	    "with muster login.");
 }
 
 /* A row was changed past muster: recorded, and as if it were not there. */

@@ -86,9 +86,11 @@ racer(void *ctx)
 	while (atomic_load(&race.ready) < USERS)
 		thrd_yield();
 	for (int i = 0; i < *uses; i++) {
-		enum mu_rc rc = h.store == NULL ? MU_EBROKEN : use(&h, race.who, code_of(race.who, clock_s), &err);
+		enum mu_rc rc = h.store == NULL ? MU_EBROKEN :
+		    use(&h, race.who, code_of(race.who, clock_s), &err);
 
-		(void)atomic_fetch_add(rc == MU_OK ? &race.opened : rc == MU_EDENIED ? &race.denied : &race.other, 1);
+		(void)atomic_fetch_add(rc == MU_OK ? &race.opened : rc == MU_EDENIED ? &race.denied :
+		    &race.other, 1);
 	}
 	store_close(h.store);
 	return 0;
@@ -124,7 +126,7 @@ P5_13_of_a_hundred_uses_of_one_code_one_opens(void **state)
 	}
 }
 
-/* --- Failures -------------------------------------------------------------------------------------------- */
+/* --- Failures ------------------------------------------------------------------------------------ */
 
 static void
 P4_1_five_wrong_codes_lock(void **state)
@@ -290,7 +292,7 @@ P5_13_killed_between_check_and_commit_leaves_neither(void **state)
 	DENIED(use_now(&ann, &err));
 }
 
-/* --- Who is an administrator ------------------------------------------------------------------------------- */
+/* --- Who is an administrator --------------------------------------------------------------------- */
 
 static void
 P5_20_an_unconfirmed_seed_opens_nothing_but_login(void **state)
@@ -339,7 +341,8 @@ static const struct changed {
 	  "UPDATE totp_seed SET version = version + 1, confirmed = true", "totp_seed" },
 	{ "a seed that was put in another's place",
 	  "UPDATE totp_seed SET sealed = decode('00', 'hex')", "totp_seed" },
-	{ "an enrolment in another's name", "UPDATE administrator SET enrolled_by = person_id", "administrator" },
+	{ "an enrolment in another's name",
+	  "UPDATE administrator SET enrolled_by = person_id", "administrator" },
 };
 
 static void

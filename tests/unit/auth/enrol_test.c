@@ -111,7 +111,8 @@ nobody_waits_for_a_first_code_but_who_was_bootstrapped(void **state)
 static void
 only_who_is_active_becomes_one(void **state)
 {
-	static const char *const sqls[] = { "UPDATE person SET state = 'leaver'", "UPDATE person SET state = 'staged'",
+	static const char *const sqls[] = { "UPDATE person SET state = 'leaver'",
+		"UPDATE person SET state = 'staged'",
 		"UPDATE person SET state = 'active', blocked = true WHERE uid = 'eve'" };
 	MU_AUTO(mu_secret_clear) struct mu_secret uri = MU_SECRET_INIT;
 	struct someone eve = someone("eve"), ann = someone("ann");
@@ -148,7 +149,7 @@ the_uri_is_what_authenticators_read(void **state)
 	assert_string_equal("&issuer=muster&algorithm=SHA1&digits=6&period=30", secret + 32);
 }
 
-/* --- By another administrator ----------------------------------------------------------------------------- */
+/* --- By another administrator -------------------------------------------------------------------- */
 
 static void
 P5_20_an_enrolled_one_works_from_their_first_code_on(void **state)
@@ -317,8 +318,8 @@ who_was_tampered_with_is_enrolled_anew(void **state)
 	struct mu_err err = MU_ERR_INIT;
 
 	(void)state;
-	free(rig_sql("UPDATE administrator SET role = 'root', version = 9223372036854775807 WHERE person_id = "
-	    "(SELECT person_id FROM person WHERE uid = 'bob')"));
+	free(rig_sql("UPDATE administrator SET role = 'root', version = 9223372036854775807"
+	    " WHERE person_id = (SELECT person_id FROM person WHERE uid = 'bob')"));
 	enrol(&bob, "helpdesk", &ann, &word);
 	recorded(1, "row.tampered");
 	MUST(collect(&bob, &word, &err));
@@ -368,7 +369,7 @@ who_was_removed_is_none(void **state)
 static void
 records_hold_no_secret(void **state)
 {
-	MU_AUTO(mu_secret_clear) struct mu_secret uri = MU_SECRET_INIT, word = MU_SECRET_INIT;
+	MU_AUTO(mu_secret_clear) struct mu_secret word = MU_SECRET_INIT;
 	MU_AUTO(auth_login_clear) struct auth_login l = { .certificate = NULL };
 	struct someone ann = administrator("ann"), eve = someone("eve");
 	MU_AUTO(mu_buf_clear) struct mu_buf sql = MU_BUF_INIT;
@@ -410,7 +411,7 @@ main(void)
 
 	(void)memcpy(tests, plain, sizeof(plain));
 	for (size_t i = 0; i < MU_COUNT(forgeries); i++)
-		tests[MU_COUNT(plain) + i] = (struct CMUnitTest){ forgeries[i].name, forged_enrolment, NULL, NULL,
-			(void *)(uintptr_t)&forgeries[i] };
+		tests[MU_COUNT(plain) + i] = (struct CMUnitTest){ forgeries[i].name, forged_enrolment,
+			NULL, NULL, (void *)(uintptr_t)&forgeries[i] };
 	return cmocka_run_group_tests(tests, house_up, house_down);
 }

@@ -147,7 +147,8 @@ a_wrong_password_is_recorded_and_counts_for_no_code(void **state)
 static void
 a_bad_request_costs_no_code(void **state)
 {
-	static const char *const requests[] = { "", "not a request", "-----BEGIN CERTIFICATE REQUEST-----\n" };
+	static const char *const requests[] = { "", "not a request",
+		"-----BEGIN CERTIFICATE REQUEST-----\n" };
 	MU_AUTO(auth_login_clear) struct auth_login l = { .certificate = NULL };
 	struct someone ann = someone("ann");
 	struct mu_err err = MU_ERR_INIT;
@@ -208,7 +209,8 @@ static const struct changed {
 	{ "a session that was given to another certificate",
 	  "UPDATE admin_session SET fingerprint = sha256('theirs')" },
 	{ "a session that was given to another administrator",
-	  "UPDATE admin_session SET person_id = (SELECT person_id FROM administrator WHERE role = 'second')" },
+	  "UPDATE admin_session SET person_id ="
+	  " (SELECT person_id FROM administrator WHERE role = 'second')" },
 };
 
 static void
@@ -275,7 +277,7 @@ main(void)
 
 	(void)memcpy(tests, plain, sizeof(plain));
 	for (size_t i = 0; i < MU_COUNT(changes); i++)
-		tests[MU_COUNT(plain) + i] = (struct CMUnitTest){ changes[i].name, tampered_session, NULL, NULL,
-			(void *)(uintptr_t)&changes[i] };
+		tests[MU_COUNT(plain) + i] = (struct CMUnitTest){ changes[i].name, tampered_session,
+			NULL, NULL, (void *)(uintptr_t)&changes[i] };
 	return cmocka_run_group_tests(tests, house_up, house_down);
 }

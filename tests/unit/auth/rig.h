@@ -192,8 +192,8 @@ static inline int
 house_empty(void **state)
 {
 	(void)state;
-	free(rig_sql("SET client_min_messages = warning; TRUNCATE administrator, totp_seed, enrolment, admin_session, audit_record, audit_pending,"
-	    " person CASCADE"));
+	free(rig_sql("SET client_min_messages = warning; TRUNCATE administrator, totp_seed, enrolment,"
+	    " admin_session, audit_record, audit_pending, person CASCADE"));
 	clock_s += 3600;
 	keys_away = false;
 	atomic_store(&codes_asked, 0);
@@ -279,7 +279,8 @@ code_of(const struct someone *one, int64_t at_s)
 	struct mu_secret code = MU_SECRET_INIT;
 	char text[7];
 
-	assert_int_equal(OATH_OK, oath_totp_generate(one->seed, one->seed_bytes, (time_t)at_s, STEP_S, 0, 6, text));
+	assert_int_equal(OATH_OK, oath_totp_generate(one->seed, one->seed_bytes, (time_t)at_s, STEP_S, 0, 6,
+	    text));
 	mu_secret_set(&code, text, 6);
 	return code;
 }
@@ -288,7 +289,8 @@ code_of(const struct someone *one, int64_t at_s)
 static inline struct mu_secret
 wrong_code_of(const struct someone *one)
 {
-	struct mu_secret now = code_of(one, clock_s), before = code_of(one, clock_s - STEP_S), wrong = MU_SECRET_INIT;
+	struct mu_secret now = code_of(one, clock_s), before = code_of(one, clock_s - STEP_S);
+	struct mu_secret wrong = MU_SECRET_INIT;
 	char text[7];
 	int digits = 0;
 
@@ -301,7 +303,7 @@ wrong_code_of(const struct someone *one)
 	return wrong;
 }
 
-/* An action's code, and the action commits; its effect is a record "job.run". The code is spent by the call. */
+/* An action's code, and the action commits; its effect is a record "job.run". Ends the code. */
 static inline enum mu_rc
 use(const struct auth_host *h, const struct someone *one, struct mu_secret code, struct mu_err *err)
 {
