@@ -13,7 +13,7 @@
 static struct grant
 grant_given(void)
 {
-	struct grant g = { .role = mu_strdup("ops"), .reason = mu_strdup("night shift"), .starts_at_s = 100,
+	struct grant g = { .role = mu_strdup("ops"), .reason = mu_strdup("night 5:shift"), .starts_at_s = 100,
 		.ends_at_s = 200 };
 
 	(void)memset(g.grant_id.bytes, 1, sizeof(g.grant_id.bytes));
@@ -28,7 +28,7 @@ static struct identification
 identification_given(void)
 {
 	struct identification i = { .level = mu_strdup("in-person"), .method = mu_strdup("passport"),
-		.evidence = mu_strdup("file 7"), .identified_at_s = 100, .version = 3 };
+		.evidence = mu_strdup("file 1:7"), .identified_at_s = 100, .version = 3 };
 
 	(void)memset(i.person_id.bytes, 1, sizeof(i.person_id.bytes));
 	(void)memset(i.verifier.bytes, 2, sizeof(i.verifier.bytes));
@@ -57,8 +57,8 @@ static struct row {
 	{ "another start", GRANT(starts_at_s), NULL, 0, NULL, false },
 	{ "another end", GRANT(ends_at_s), NULL, 0, NULL, false },
 	{ "another action", GRANT(action_digest), NULL, 0, NULL, false },
-	{ "role and reason do not flow into one another", GRANT(role), "opsnight",
-	    offsetof(struct grant, reason), " shift", false },
+	{ "role and reason do not flow into one another", GRANT(role), "ops13:night ",
+	    offsetof(struct grant, reason), "shift", false },
 	{ "the MAC is not of itself", GRANT(mac), NULL, 0, NULL, true },
 	{ "an identification of another person", IDENTIFICATION(person_id), NULL, 0, NULL, false },
 	{ "another verifier", IDENTIFICATION(verifier), NULL, 0, NULL, false },
@@ -67,8 +67,8 @@ static struct row {
 	{ "other evidence", IDENTIFICATION(evidence), "file 8", 0, NULL, false },
 	{ "another time", IDENTIFICATION(identified_at_s), NULL, 0, NULL, false },
 	{ "another version", IDENTIFICATION(version), NULL, 0, NULL, false },
-	{ "method and evidence do not flow into one another", IDENTIFICATION(method), "passportfile",
-	    offsetof(struct identification, evidence), " 7", false },
+	{ "method and evidence do not flow into one another", IDENTIFICATION(method),
+	    "passport8:file ", offsetof(struct identification, evidence), "7", false },
 	{ "the MAC of an identification is not of itself", IDENTIFICATION(mac), NULL, 0, NULL, true },
 };
 

@@ -17,7 +17,7 @@ static const char roles[] =
     "  gives: [{platform: xmpp, account: true, groups: [all]}]\n"
     "  birthright: (employeeType=staff)\n"
     "- role: audit\n"
-    "  gives: [{platform: xmpp, groups: [audit]}]\n"
+    "  gives: [{platform: xmpp, groups: [audit]}, {platform: xmpp, rooms: [books]}]\n"
     "  birthright: (department=Audit)\n"
     "  identified: hr-verified\n"
     "- role: moderator\n"
@@ -112,7 +112,7 @@ static struct decide_row {
 	    "moderator owner", "xmpp enabled;group all;room ops owner;" },
 	{ "P5_11_a_grant_yields_to_a_birthright_that_it_excludes",
 	    { STAFF "department=Audit identityChecked=TRUE", "moderator", "", ACTIVE }, "audit chat", "",
-	    "xmpp enabled;group all;group audit;" },
+	    "xmpp enabled;group all;group audit;room books member;" },
 	{ "and works beside one that is not held yet", { STAFF "department=Audit", "moderator", "", ACTIVE },
 	    "chat", "moderator", "xmpp enabled;group all;room ops moderator;" },
 	{ "P5_11_of_two_grants_that_exclude_each_other_the_earlier_in_order_of_name",
@@ -132,7 +132,7 @@ static struct decide_row {
 	{ "nor do those of the blocked", { OPS, "moderator", "", PERSON_ACTIVE, true, NULL }, "", "", "" },
 	{ "P5_10_what_the_brake_holds_is_kept_whatever_the_facts_say",
 	    { "employeeType=none", "", "", PERSON_ACTIVE, false, "audit chat" }, "audit chat", "",
-	    "xmpp enabled;group all;group audit;" },
+	    "xmpp enabled;group all;group audit;room books member;" },
 	{ "but not for the blocked", { "employeeType=none", "", "", PERSON_ACTIVE, true, "audit chat" }, "", "",
 	    "" },
 	{ "and not where the policy has no such role",
@@ -291,6 +291,7 @@ static struct why_row {
 	    "xmpp account: role chat, birthright (employeeType=staff)\n"
 	    "xmpp group all: role chat, birthright (employeeType=staff)\n"
 	    "xmpp group audit: role audit, birthright (department=Audit)\n"
+	    "xmpp room books member: role audit, birthright (department=Audit)\n"
 	    "xmpp room ops member: role reporter, granted\n" },
 	{ "only the role of the level that is held gives a room", { OPS, "moderator owner", "in-person", ACTIVE },
 	    NULL,
