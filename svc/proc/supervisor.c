@@ -35,6 +35,8 @@
 #define BACK_OFF_LAST_MS	10000
 #define BACK_OFF_FORGET_MS	30000	/* who lived that long starts from the first again */
 #define STOP_PATIENCE_MS	5000
+#define END_PATIENCE_MS		1000	/* from a child's last word to its end */
+#define LOST_WINDOW_MS		2000	/* in it a child may miss each of its peers once */
 #define JOBS_MAX		4
 #define DESCRIPTORS_WANTED	8192
 #define SECRET_MAX_BYTES	4096
@@ -49,9 +51,9 @@ struct child {
 	char *label, *job;		/* job: what a `work` process is to do; else NULL */
 	pid_t pid;			/* 0: not running */
 	struct ipc_channel *control;	/* NULL: it has said its last word */
-	struct mu_timer *again;
-	int64_t started_ms, started_s, delay_ms;
-	uint32_t restarts;
+	struct mu_timer *again, *kill;
+	int64_t started_ms, started_s, delay_ms, lost_since_ms;
+	uint32_t restarts, lost_count;	/* lost_count: peers missed since lost_since_ms */
 	int listen_fd, admin_fd, exit_status;	/* admin_fd: its TLS listener, beside the console */
 	bool ready, over;		/* over: a job that has ended, to be swept */
 };
@@ -355,6 +357,7 @@ child_reaped(struct child *c, int status)
 	mu_log("process.ended", "name", c->label, "status", how.data, NULL);
 	c->pid = 0;
 	c->exit_status = status;
+	mu_timer_stop(c->kill);
 	child_ended(c);
 }
 
@@ -366,8 +369,18 @@ control_end(void *ctx, struct ipc_channel *ch)
 	ipc_close(ch);
 	c->control = NULL;
 	if (c->pid != 0)
-		(void)kill(c->pid, SIGKILL);
+		mu_timer_set(c->kill, END_PATIENCE_MS);
 	child_ended(c);
+}
+
+/* It has said its last word and does not end. */
+static void
+child_kill(void *ctx)
+{
+	struct child *c = ctx;
+
+	mu_log("process.killed", "name", c->label, NULL);
+	(void)kill(c->pid, SIGKILL);
 }
 
 /* --- What children say -------------------------------------------------------------------- */
@@ -391,7 +404,11 @@ peer_lost_take(struct child *c, struct ipc_message *m)
 {
 	MU_AUTO(msg_peer_clear) struct msg_peer peer = { .instance = NULL };
 
-	if (!msg_peer_decode(&m->body, &peer))
+	if (mu_tick_ms() - c->lost_since_ms >= LOST_WINDOW_MS) {
+		c->lost_since_ms = mu_tick_ms();
+		c->lost_count = 0;
+	}
+	if (++c->lost_count > PROCESS_PEERS_MAX || !msg_peer_decode(&m->body, &peer))
 		return false;
 	for (size_t i = 0; i < c->sup->child_count; i++) {
 		struct child *other = c->sup->children[i];
@@ -445,6 +462,7 @@ child_new(struct supervisor *sup, struct crew_seat seat, const char *job)
 	c->label = mu_strdup(label.data);
 	c->listen_fd = -1;
 	c->admin_fd = -1;
+	c->kill = mu_loop_timer(sup->loop, child_kill, c);
 	sup->children = mu_alloc_again(sup->children, sup->child_count + 1, sizeof(struct child *));
 	sup->children[sup->child_count++] = c;
 	return c;
@@ -454,6 +472,7 @@ static void
 child_free(struct child *c)
 {
 	mu_timer_free(c->again);
+	mu_timer_free(c->kill);
 	ipc_close(c->control);
 	if (c->listen_fd >= 0)
 		(void)close(c->listen_fd);
