@@ -24,8 +24,8 @@ static const struct store_sql decided_put = { STORE_POLICY, "policy_decided_writ
     " ON CONFLICT (one) DO UPDATE SET version = greatest(d.version, excluded.version),"
     " decided_at = excluded.decided_at" };
 
-const struct store_sql *const store_policy_sql[] = { &decided, &decided_put, &newest, &current, &files_of, &version_insert,
-    &file_insert, NULL };
+const struct store_sql *const store_policy_sql[] = { &decided, &decided_put, &newest, &current,
+    &files_of, &version_insert, &file_insert, NULL };
 
 void
 store_policy_clear(struct store_policy *p)

@@ -64,8 +64,8 @@ static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_
 
 const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get,
     &verdict_put, &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add,
-    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_find, &hold_release, &sync_ask, &sync_asked,
-    &lease_take, NULL };
+    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_find, &hold_release, &sync_ask,
+    &sync_asked, &lease_take, NULL };
 
 void
 store_search_clear(struct store_search *x)
