@@ -220,6 +220,7 @@ static struct owner {
 	{ "admin writes identifications",	"identification:x", PROCESS_ADMIN, MU_OK },
 	{ "admin writes actions",		"action:x", PROCESS_ADMIN, MU_OK },
 	{ "admin writes approvals",		"approval:x", PROCESS_ADMIN, MU_OK },
+	{ "admin writes enrolments",		"enrolment:x", PROCESS_ADMIN, MU_OK },
 	{ "a row of no table",			"accounts:x", PROCESS_ADMIN, MU_EDENIED },
 	{ "a table without a row",		"grant:", PROCESS_ADMIN, MU_EDENIED },
 	{ "token writes nothing",		"grant:x", PROCESS_TOKEN, MU_EDENIED },
