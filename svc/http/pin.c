@@ -122,8 +122,8 @@ handshake(const struct pin *p, struct mu_err *err)
 		    status == GNUTLS_E_PREMATURE_TERMINATION;
 
 		if (gnutls_error_is_fatal(status) != 0)
-			return mu_fail(err, is_lost ? MU_ERETRY : MU_ECONFIG, "%s: no TLS 1.3 there: %s", p->url,
-			    gnutls_strerror(status));
+			return mu_fail(err, is_lost ? MU_ERETRY : MU_ECONFIG,
+			    "%s: no TLS 1.3 there: %s", p->url, gnutls_strerror(status));
 		if (status == GNUTLS_E_AGAIN &&
 		    !wait_for(p, gnutls_record_get_direction(p->session) == 1 ? POLLOUT : POLLIN))
 			return mu_fail(err, MU_ERETRY, "%s is too slow", p->url);
@@ -143,7 +143,8 @@ authority_format(const gnutls_datum_t *der, struct mu_buf *b)
 	if (gnutls_x509_crt_init(&cert) != 0)
 		return false;
 	good = gnutls_x509_crt_import(cert, der, GNUTLS_X509_FMT_DER) == 0 &&
-	    gnutls_x509_crt_get_ca_status(cert, &critical) == 1 && gnutls_x509_crt_check_issuer(cert, cert) == 1 &&
+	    gnutls_x509_crt_get_ca_status(cert, &critical) == 1 &&
+	    gnutls_x509_crt_check_issuer(cert, cert) == 1 &&
 	    gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_PEM, &text) == 0;
 	if (good)
 		mu_buf_add(b, text.data, text.size);
@@ -168,15 +169,17 @@ chain_search(const struct pin *p, const unsigned char wanted[HTTP_PIN_BYTES], st
 		if (memcmp(print, wanted, HTTP_PIN_BYTES) != 0)
 			continue;
 		if (!authority_format(&chain[i], out_ca_pem))
-			return mu_fail(err, MU_ECONFIG, "%s: the certificate that was pinned, %s, is no authority: ask "
-			    "whoever runs the server for the fingerprint of its ca.crt", p->url, expected.data);
+			return mu_fail(err, MU_ECONFIG, "%s: the certificate that was pinned, %s, "
+			    "is no authority: ask whoever runs the server for the fingerprint of its "
+			    "ca.crt", p->url, expected.data);
 		return MU_OK;
 	}
 	if (chain == NULL || count == 0)
 		return mu_fail(err, MU_ECONFIG, "%s shows no certificate", p->url);
 	mu_hex_format(&shown, print, HTTP_PIN_BYTES);
-	return mu_fail(err, MU_ECONFIG, "%s: the server's authority is not the one that was pinned: expected %s, "
-	    "it shows %s: ask whoever runs the server", p->url, expected.data, shown.data);
+	return mu_fail(err, MU_ECONFIG, "%s: the server's authority is not the one that was pinned: "
+	    "expected %s, it shows %s: ask whoever runs the server", p->url, expected.data,
+	    shown.data);
 }
 
 enum mu_rc
@@ -191,7 +194,8 @@ http_pin_fetch(const char *url, const unsigned char ca_fingerprint[HTTP_PIN_BYTE
 	if (!mu_text_equal(at.scheme, "https"))
 		return mu_fail(err, MU_ECONFIG, "\"%s\" is not encrypted: use https://", url);
 	if (host_connect(&p, &at, err) != MU_OK || session_make(&p, &at, err) != MU_OK ||
-	    handshake(&p, err) != MU_OK || chain_search(&p, ca_fingerprint, out_ca_pem, err) != MU_OK)
+	    handshake(&p, err) != MU_OK ||
+	    chain_search(&p, ca_fingerprint, out_ca_pem, err) != MU_OK)
 		return err->rc;
 	(void)gnutls_bye(p.session, GNUTLS_SHUT_WR);	/* it does not wait */
 	return MU_OK;
