@@ -95,7 +95,7 @@ auth_login_begin(const struct auth_host *h, const char *uid, const char *address
 	MU_AUTO(store_administrators_clear) struct store_administrators list = { NULL, 0 };
 	const struct store_administrator *one = NULL;
 	struct auth_try t = { h, NULL, address, now_ms };
-	const char *reason;
+	const char *reason = NULL;
 
 	if (store_begin(h->store, err) != MU_OK)
 		return err->rc;
