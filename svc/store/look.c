@@ -9,10 +9,10 @@ static const struct store_sql who_id = { STORE_LOOK, "look_who_id",
     "SELECT person_id FROM person WHERE person_id = $1::uuid" };
 static const struct store_sql who_uid = { STORE_LOOK, "look_who_uid",
     "SELECT person_id FROM person WHERE lower(uid) = lower($1) AND uid <> '' AND state <> 'erased'"
-    " ORDER BY person_id LIMIT $2::bigint" };
+    " ORDER BY person_id" };
 /*
- * $2, a mail address with its length before it as in attrs, or '', only narrows: whose it is, is for
- * C to see.
+ * $2, a mail address with its length before it as in attrs, or '', only narrows: whose it is, is
+ * for C to see.
  */
 static const struct store_sql who_name = { STORE_LOOK, "look_who_name",
     "SELECT person_id, named, CASE WHEN named THEN '' ELSE attrs END FROM (SELECT person_id, attrs,"
@@ -25,25 +25,30 @@ static const struct store_sql people_state = { STORE_LOOK, "look_people_state",
     "SELECT person_id FROM person WHERE person_id > $1::uuid AND state = $3 ORDER BY person_id"
     " LIMIT $2::bigint" };
 
-/* A page of accounts behind $1, at most $2, of platform $3 or of all ('').  */
-#define ACCOUNTS(also) \
+/*
+ * A page of accounts behind $1, at most $2, of platform $3 or of all (''). A person's are few:
+ * their index is the one to use, not the order's.
+ */
+#define OF_PERSON	"(SELECT * FROM account WHERE person_id = $4 OFFSET 0) AS o"
+#define ACCOUNTS(from, also) \
 	"SELECT " ACCOUNT_COLUMNS("a.") ", a.settled_version, " AS_UNIX("a.debt_since") ", " \
 	AS_UNIX("a.next_attempt_at") ", a.attempts, " AS_UNIX("a.observed_at") ", " \
 	AS_UNIX("a.claimed_at") ", a.parked, a.urgent, a.observed_state, coalesce((SELECT CASE" \
 	" WHEN c.set_at IS NULL THEN 1 ELSE 2 END FROM credential c WHERE c.account_id" \
 	" = a.account_id), CASE WHEN a.claimed_at IS NULL THEN 0 ELSE 3 END), a.last_outcome," \
-	" a.last_text, p.uid, p.display_name FROM (SELECT * FROM account WHERE account_id" \
+	" a.last_text, p.uid, p.display_name FROM (SELECT * FROM " from " WHERE account_id" \
 	" > $1::uuid AND ($3 = '' OR platform = $3) " also " ORDER BY account_id" \
 	" LIMIT $2::bigint) AS a" EACH("SELECT uid, display_name FROM person" \
 	    " WHERE person_id = a.person_id") "AS p ORDER BY a.account_id"
 
-static const struct store_sql accounts_all = { STORE_LOOK, "look_accounts", ACCOUNTS("") };
+static const struct store_sql accounts_all = { STORE_LOOK, "look_accounts",
+    ACCOUNTS("account", "") };
 static const struct store_sql accounts_unsettled = { STORE_LOOK, "look_accounts_unsettled",
-    ACCOUNTS("AND version > settled_version") };
+    ACCOUNTS("account", "AND version > settled_version") };
 static const struct store_sql accounts_of = { STORE_LOOK, "look_accounts_of",
-    ACCOUNTS("AND person_id = $4") };
+    ACCOUNTS(OF_PERSON, "") };
 static const struct store_sql accounts_of_unsettled = { STORE_LOOK, "look_accounts_of_unsettled",
-    ACCOUNTS("AND version > settled_version AND person_id = $4") };
+    ACCOUNTS(OF_PERSON, "AND version > settled_version") };
 
 static const struct store_sql unsettled = { STORE_LOOK, "look_unsettled",
     "SELECT count(*) FROM " IDS EACH("SELECT 1 FROM account WHERE person_id = i.id"
@@ -73,7 +78,7 @@ const struct store_sql *const store_look_sql[] = { &who_id, &who_uid, &who_name,
     &people_state, &accounts_all, &accounts_unsettled, &accounts_of, &accounts_of_unsettled,
     &unsettled, &receipts, &audit, &quarantined, NULL };
 
-/* --- Who is meant --------------------------------------------------------------------- */
+/* --- Who is meant ------------------------------------------------------------------ */
 
 static bool
 has_mail(const char *encoded, const char *mail, const char *address)
@@ -131,7 +136,6 @@ store_look_who(struct store *s, const char *text, const char *mail, struct mu_uu
 			return rc;
 	}
 	arg_text(&args, text);
-	arg_int(&args, (int64_t)max);
 	rc = store_ids_ask(s, &who_uid, &args, out_ids, max, out_count, err);
 	if (rc != MU_OK || *out_count > 0)
 		return rc;
@@ -152,7 +156,7 @@ store_look_people(struct store *s, const enum person_state *state, const struct 
 	    out_count, err);
 }
 
-/* --- Accounts ------------------------------------------------------------------------- */
+/* --- Accounts ---------------------------------------------------------------------- */
 
 void
 store_look_accounts_clear(struct store_look_accounts *l)
@@ -224,7 +228,7 @@ store_look_accounts(struct store *s, const struct mu_uuid *person_id, const char
 	return MU_OK;
 }
 
-/* --- Receipts ------------------------------------------------------------------------- */
+/* --- Receipts ---------------------------------------------------------------------- */
 
 void
 store_look_receipts_clear(struct store_look_receipts *l)
@@ -270,8 +274,8 @@ row_receipt(const PGresult *rows, int row, struct store_look_receipt *r)
  */
 enum mu_rc
 store_look_receipts(struct store *s, const struct mu_uuid *person_ids, size_t count,
-    int64_t since_s, const struct mu_uuid *after, size_t max, struct store_look_receipts *out_receipts,
-    int64_t *out_unsettled, struct mu_err *err)
+    int64_t since_s, const struct mu_uuid *after, size_t max,
+    struct store_look_receipts *out_receipts, int64_t *out_unsettled, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args ids = STORE_ARGS_INIT, args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *left = NULL, *rows = NULL;
@@ -293,7 +297,7 @@ store_look_receipts(struct store *s, const struct mu_uuid *person_ids, size_t co
 	return MU_OK;
 }
 
-/* --- Audit records and quarantine ----------------------------------------------------- */
+/* --- Audit records and quarantine -------------------------------------------------- */
 
 enum mu_rc
 store_look_audit(struct store *s, const struct store_look_audit *ask, size_t max,

@@ -431,8 +431,8 @@ store_person_write(struct store *s, const struct store_person *p)
 }
 
 enum mu_rc
-store_entries_each(struct store *s, const struct store_sql *sql, const char *source, store_entry_fn *each,
-    void *ctx, struct mu_err *err)
+store_entries_each(struct store *s, const struct store_sql *sql, const char *source,
+    store_entry_fn *each, void *ctx, struct mu_err *err)
 {
 	struct mu_uuid after = { .bytes = { 0 } };
 	int got;

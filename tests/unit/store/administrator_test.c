@@ -96,7 +96,7 @@ administrator_new(struct store *s, const struct mu_uuid *person_id)
 	seed_clear(&a.seed);
 }
 
-/* --- Administrators and seeds ------------------------------------------------------------------ */
+/* --- Administrators and seeds ------------------------------------------------------ */
 
 static void
 administrator_round_trip(void **state)
@@ -278,7 +278,7 @@ administrator_gone(void **state)
 	store_close(s);
 }
 
-/* --- One at a time ----------------------------------------------------------------------------- */
+/* --- One at a time ----------------------------------------------------------------- */
 
 struct second {
 	struct mu_uuid person_id;
@@ -389,7 +389,7 @@ one_bootstrap_at_a_time(void **state)
 	store_close(s);
 }
 
-/* --- Enrolment and sessions -------------------------------------------------------------------- */
+/* --- Enrolment and sessions -------------------------------------------------------- */
 
 static void
 enrolments(void **state)
@@ -473,7 +473,7 @@ sessions(void **state)
 	store_close(s);
 }
 
-/* --- Actions ----------------------------------------------------------------------------------- */
+/* --- Actions ----------------------------------------------------------------------- */
 
 static void
 action_make(struct store_action *a, const struct mu_uuid *requester, enum action_state state,
@@ -610,7 +610,7 @@ actions_lapse(void **state)
 	store_close(s);
 }
 
-/* --- What actions leave on people -------------------------------------------------------------- */
+/* --- What actions leave on people -------------------------------------------------- */
 
 static void
 grant_make(struct grant *g, const struct mu_uuid *person_id, const char *role)
@@ -797,7 +797,7 @@ people_moved(void **state)
 	store_close(s);
 }
 
-/* --- Brake, reads, policy, credentials, clients ------------------------------------------------ */
+/* --- Brake, reads, policy, credentials, clients ------------------------------------ */
 
 static void
 brake_released(void **state)
@@ -982,7 +982,7 @@ client_configured(void **state)
 	store_close(s);
 }
 
-/* --- A store of the version before ------------------------------------------------------------- */
+/* --- A store of the version before ------------------------------------------------- */
 
 /* The superuser's, in a database of its own. */
 static void
@@ -1054,7 +1054,7 @@ old_store_migrates(void **state)
 	assert_int_equal(0, applied);
 }
 
-/* --- Roles and invariants ---------------------------------------------------------------------- */
+/* --- Roles and invariants ---------------------------------------------------------- */
 
 #define SECRET_FROM(who, role) \
 	{ who " cannot read seeds", role, "SELECT sealed FROM totp_seed" }, \
@@ -1176,7 +1176,8 @@ main(void)
 		{ "an identification is another's, and the last one counts", identifications, NULL,
 		    NULL, NULL },
 		{ "blocking and suspending bump the version", people_moved, NULL, NULL, NULL },
-		{ "who is released passes the brake, and is not shown as held", brake_released, NULL, NULL, NULL },
+		{ "who is released passes the brake, and is not shown as held", brake_released,
+		    NULL, NULL, NULL },
 		{ "a read that was asked for is seen", sync_asked, NULL, NULL, NULL },
 		{ "the newest policy's number, who decided by it, one writer", policy_version, NULL, NULL,
 		    NULL },
