@@ -37,7 +37,7 @@ static const struct show_column receipt_columns[] = {
 	{ "LEFT", "sessions_left" }, { "TEXT", "text" }, { NULL, NULL },
 };
 static const struct show_column action_rows[] = {
-	{ "action", "action" }, { "arguments", "document.args" }, { "reason", "reason" },
+	{ "action", "action" }, { "reason", "reason" },
 	{ "asked by", "requester" }, { "asked at", "requested_at" }, { "lapses", "lapses_at" },
 	{ "digest", "digest" }, { NULL, NULL },
 };
@@ -243,16 +243,6 @@ needs_show(FILE *to, const struct json_node *needs)
 		show_line(to, "needs: %s", code ? "your code" : "nothing more");
 }
 
-void
-act_document_show(FILE *to, const struct json_node *action)
-{
-	show_facts(to, action_rows, action);
-	show_list(to, person_columns, false, json_find(action, "targets"));
-	show_list(to, approval_columns, true, json_find(action, "approvals"));
-	preview_show(to, json_find(action, "preview"));
-	needs_show(to, json_find(action, "needs"));
-}
-
 static int64_t
 approvals_missing(const struct json_node *action)
 {
@@ -267,6 +257,29 @@ approvals_missing(const struct json_node *action)
 		missing -= approved;
 	}
 	return missing;
+}
+
+/* A policy's files are texts of many lines: policy_difference_show shows them better. */
+static bool
+argument_show(void *to, const char *name, const struct json_node *value)
+{
+	if (json_kind(value) != JSON_KIND_OBJECT)
+		show_member(to, name, value);
+	return true;
+}
+
+void
+act_document_show(FILE *to, const struct json_node *action)
+{
+	int64_t wanted = 0;
+
+	show_facts(to, action_rows, action);
+	json_each(json_find(json_find(action, "document"), "args"), argument_show, to);
+	show_list(to, person_columns, false, json_find(action, "targets"));
+	show_list(to, approval_columns, true, json_find(action, "approvals"));
+	preview_show(to, json_find(action, "preview"));
+	(void)json_find_int(json_find(action, "needs"), "approvals", &wanted);
+	show_line(to, "approvals: %lld of %lld", (long long)(wanted - approvals_missing(action)), (long long)wanted);
 }
 
 /* What the server hands out with the result: a certificate, a code. */

@@ -19,7 +19,7 @@
 #define CA_PATH_BYTES	32
 
 static const struct show_column credential_columns[] = {
-	{ "PLATFORM", "platform" }, { "ACCOUNT", "account" }, { "PASSWORD", "secret" }, { NULL, NULL },
+	{ "PLATFORM", "platform" }, { "ACCOUNT", "name" }, { "PASSWORD", "password" }, { NULL, NULL },
 };
 
 /* The authority of that fingerprint, as a file that goes with this process. */

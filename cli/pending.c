@@ -71,6 +71,18 @@ digest_of(struct cli *c, const char *given, struct mu_buf *out_digest)
 	return CLI_DONE;
 }
 
+/* What a policy would change is seen beside the one in force; by whom may not see that, whole. */
+static void
+policy_show(struct cli *c, const struct json_node *action)
+{
+	MU_AUTO(json_freep) struct json_node *root = NULL;
+	const struct json_node *args = json_find(json_find(action, "document"), "args");
+
+	if (talk_ask(c, "GET", "/v1/policy", NULL, &root) != CLI_DONE)
+		cli_say(c, "so all of the new policy is shown");
+	policy_difference_show(c->err, json_find(root, "files"), json_find(args, "files"));
+}
+
 /* Shows the action, asks for the code, sends the decision. */
 static int
 decide(struct cli *c, const char *id, const char *verb, const char *reason, struct json_node **out_action,
@@ -88,6 +100,8 @@ decide(struct cli *c, const char *id, const char *verb, const char *reason, stru
 		return status;
 	if (!c->json)
 		act_document_show(c->err, *out_shown);
+	if (!c->json && mu_text_equal(json_find_text(*out_shown, "action"), "policy.apply"))
+		policy_show(c, *out_shown);
 	status = act_code_body(c, reason, &body);
 	if (status != CLI_DONE)
 		return status;

@@ -260,3 +260,93 @@ policy_apply_run(struct cli *c, const struct args *a)
 	json_end(&w);
 	return act_with(c, a, args_json.data);
 }
+
+/* --- What an approver sees ------------------------------------------------------------------------------ */
+
+/* How many bytes at the front of both are the same whole lines. */
+static size_t
+lines_same(const char *a, const char *b)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; a[i] == b[i]; i++) {
+		if (a[i] == '\n')
+			same = i + 1;
+		if (a[i] == '\0')
+			return i;
+	}
+	return same;
+}
+
+/* The same for the end. */
+static size_t
+lines_same_behind(const char *a, const char *b)
+{
+	size_t a_bytes = strlen(a), b_bytes = strlen(b), same = 0;
+
+	while (same < a_bytes && same < b_bytes && a[a_bytes - same - 1] == b[b_bytes - same - 1])
+		same++;
+	while (same > 0 && ((same < a_bytes && a[a_bytes - same - 1] != '\n') ||
+	    (same < b_bytes && b[b_bytes - same - 1] != '\n')))
+		same--;
+	return same;
+}
+
+static void
+lines_show(FILE *to, char sign, const char *text, size_t bytes)
+{
+	for (size_t at = 0; at < bytes;) {
+		const char *end = memchr(text + at, '\n', bytes - at);
+		size_t length = end == NULL ? bytes - at : (size_t)(end - text) - at;
+
+		show_line(to, "%c %.*s", sign, (int)length, text + at);
+		at += length + 1;
+	}
+}
+
+static void
+file_difference_show(FILE *to, const char *name, const char *before, const char *after)
+{
+	size_t front = lines_same(before, after), behind;
+
+	before += front;
+	after += front;
+	behind = lines_same_behind(before, after);
+	show_line(to, "%s:", name);
+	lines_show(to, '-', before, strlen(before) - behind);
+	lines_show(to, '+', after, strlen(after) - behind);
+}
+
+struct compared {
+	FILE *to;
+	const struct json_node *with;
+};
+
+static bool
+changed_show(void *ctx, const char *name, const struct json_node *value)
+{
+	const struct compared *in = ctx;
+	const char *after = json_node_text(value), *before = json_find_text(in->with, name);
+
+	if (after != NULL && !mu_text_equal(before, after))
+		file_difference_show(in->to, name, before == NULL ? "" : before, after);
+	return true;
+}
+
+static bool
+dropped_show(void *ctx, const char *name, const struct json_node *value)
+{
+	const struct compared *in = ctx;
+
+	(void)value;
+	if (json_find(in->with, name) == NULL)
+		show_line(in->to, "%s: is left out", name);
+	return true;
+}
+
+void
+policy_difference_show(FILE *to, const struct json_node *before, const struct json_node *after)
+{
+	json_each(after, changed_show, &(struct compared){ to, before });
+	json_each(before, dropped_show, &(struct compared){ to, after });
+}

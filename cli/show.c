@@ -12,7 +12,7 @@
 #include <wchar.h>
 
 #define GAP		2
-#define SPACES		"                                "
+#define SPACES		"  "
 
 /* --- Escapes ------------------------------------------------------------------------------------- */
 
@@ -182,6 +182,8 @@ member_format(void *ctx, const char *name, const struct json_node *value)
 	for (const struct show_column *at = m->columns; at != NULL && at->title != NULL; at++)
 		if (strcmp(at->member, name) == 0)
 			return true;
+	if (json_kind(value) == JSON_KIND_NULL || mu_text_equal(json_node_text(value), ""))
+		return true;
 	mu_buf_text_add(m->b, m->any ? ", " : "");
 	show_escape(m->b, name, strlen(name));
 	mu_buf_char_add(m->b, '=');
@@ -384,4 +386,21 @@ show_facts(FILE *to, const struct show_column *rows, const struct json_node *obj
 		if (value.size_bytes > 0)
 			(void)fprintf(to, "%-*s%s\n", (int)(width + GAP), rows[i].title, mu_buf_text(&value));
 	}
+}
+
+void
+show_member(FILE *to, const char *title, const struct json_node *value)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
+	const char *text = json_node_text(value);
+
+	show_escape(&line, title, strlen(title));
+	if (text != NULL && strchr(text, '\n') != NULL) {
+		(void)fprintf(to, "%s\n", mu_buf_text(&line));
+		show_text(to, text);
+		return;
+	}
+	mu_buf_add(&line, SPACES, GAP);
+	value_format(&line, value);
+	(void)fprintf(to, "%s\n", mu_buf_text(&line));
 }

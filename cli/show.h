@@ -56,5 +56,7 @@ void show_list(FILE *to, const struct show_column *columns, bool sparse, const s
 
 /* One object, a line for each member that is there: "title  value". */
 void show_facts(FILE *to, const struct show_column *rows, const struct json_node *object);
+/* One such line for one value; a text of several lines stands below its title. */
+void show_member(FILE *to, const char *title, const struct json_node *value);
 
 #endif
