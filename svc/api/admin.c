@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define CONNECTIONS_MAX		128
-#define STRANGER_RECORDS	100	/* refusals of one address in WINDOW_S that are recorded one by one */
 #define LOGIN_FAILURES		5	/* per person in WINDOW_S; then that long a wait */
 #define LOGIN_ADDRESS_FAILURES	100	/* per address: a whole office may share one */
 #define WINDOW_S		600
@@ -389,6 +388,13 @@ static const struct http_route routes[] = {
 	POST_JSON("/v1/jobs", CONSOLE_JOB_BODY_MAX_BYTES, jobs_post),
 };
 
+const struct http_route *
+admin_routes(size_t *out_count)
+{
+	*out_count = MU_COUNT(routes);
+	return routes;
+}
+
 enum mu_rc
 api_admin_open(const struct api_admin_host *host, struct api_admin **out_api, struct mu_err *err)
 {
@@ -409,7 +415,7 @@ api_admin_open(const struct api_admin_host *host, struct api_admin **out_api, st
 	}
 	api->users = throttle_new(LOGIN_FAILURES, WINDOW_S, THROTTLE_KEYS);
 	api->addresses = throttle_new(LOGIN_ADDRESS_FAILURES, WINDOW_S, THROTTLE_KEYS);
-	api->strangers = throttle_new(STRANGER_RECORDS, WINDOW_S, THROTTLE_KEYS);
+	api->strangers = throttle_new(API_ADMIN_STRANGER_RECORDS, WINDOW_S, THROTTLE_KEYS);
 	receipts_open(api);
 	*out_api = api;
 	return MU_OK;

@@ -22,6 +22,8 @@
 
 #define API_ADMIN_LOOK_MS	300	/* one request looks through people for so long, then says "next" */
 
+#define API_ADMIN_STRANGER_RECORDS 100	/* of one address in ten minutes; further refusals are logged alone */
+
 struct receipts_wait;
 
 struct api_admin {
@@ -118,6 +120,9 @@ http_handler_fn accounts_get, receipts_get;				/* accounts.c */
 http_handler_fn platforms_get, platform_get, sources_get, brake_get, clients_get, administrators_get,
     policy_get;								/* look.c */
 http_handler_fn audit_get;						/* records.c */
+
+/* All of them, for tests that walk through every route. */
+const struct http_route *admin_routes(size_t *out_count);
 
 /* accounts.c: ACCOUNT objects of accounts; people has who they belong to. */
 struct store_look_account;

@@ -345,7 +345,7 @@ serve(int listen_fd, int stop_fd, void *ctx)
 
 /* --- The tests --------------------------------------------------------------------------------- */
 
-static struct rig rig;
+static struct http_rig rig;
 static struct mu_buf answer;
 
 /* more: further header lines */

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct rig {
+struct http_rig {
 	pid_t pid;
 	int stop_fd, port;		/* port: of TLS, 0 for none */
 	char path[64];			/* of the Unix socket, "" for none */
@@ -35,7 +35,7 @@ rig_on_stop(void *ctx, uint32_t events)
 }
 
 static inline int
-rig_unix(struct rig *r)
+rig_unix(struct http_rig *r)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -49,7 +49,7 @@ rig_unix(struct rig *r)
 }
 
 static inline int
-rig_tcp(struct rig *r)
+rig_tcp(struct http_rig *r)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t size = sizeof(in);
@@ -64,7 +64,7 @@ rig_tcp(struct rig *r)
 
 /* Starts serve(listen_fd, stop_fd, ctx) in a child; what it returns is its exit status. */
 static inline void
-rig_run(struct rig *r, int listen_fd, int (*serve)(int listen_fd, int stop_fd, void *ctx), void *ctx)
+rig_run(struct http_rig *r, int listen_fd, int (*serve)(int listen_fd, int stop_fd, void *ctx), void *ctx)
 {
 	int fds[2];
 
@@ -83,14 +83,14 @@ rig_run(struct rig *r, int listen_fd, int (*serve)(int listen_fd, int stop_fd, v
 }
 
 static inline void
-rig_start(struct rig *r, int (*serve)(int listen_fd, int stop_fd, void *ctx), void *ctx)
+rig_start(struct http_rig *r, int (*serve)(int listen_fd, int stop_fd, void *ctx), void *ctx)
 {
 	rig_run(r, rig_unix(r), serve, ctx);
 }
 
 /* The child's status: 0 when it ended well. */
 static inline int
-rig_stop(struct rig *r)
+rig_stop(struct http_rig *r)
 {
 	int status = -1;
 
@@ -103,7 +103,7 @@ rig_stop(struct rig *r)
 }
 
 static inline int
-rig_connect(const struct rig *r)
+rig_connect(const struct http_rig *r)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -116,7 +116,7 @@ rig_connect(const struct rig *r)
 
 /* Sends a request, with "Connection: close" in it, and reads to the end; returns its status. */
 static inline int
-rig_ask(const struct rig *r, const char *request, size_t request_bytes, struct mu_buf *answer)
+rig_ask(const struct http_rig *r, const char *request, size_t request_bytes, struct mu_buf *answer)
 {
 	int fd = rig_connect(r), status = 0;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -138,7 +138,7 @@ rig_ask(const struct rig *r, const char *request, size_t request_bytes, struct m
 }
 
 static inline int
-rig_get(const struct rig *r, const char *path, struct mu_buf *answer)
+rig_get(const struct http_rig *r, const char *path, struct mu_buf *answer)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf q = MU_BUF_INIT;
 
@@ -148,7 +148,7 @@ rig_get(const struct rig *r, const char *path, struct mu_buf *answer)
 
 /* more: further header lines, each ended by CRLF. */
 static inline int
-rig_post_with(const struct rig *r, const char *path, const char *type, const char *more, const char *body,
+rig_post_with(const struct http_rig *r, const char *path, const char *type, const char *more, const char *body,
     struct mu_buf *answer)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf q = MU_BUF_INIT;
@@ -159,7 +159,7 @@ rig_post_with(const struct rig *r, const char *path, const char *type, const cha
 }
 
 static inline int
-rig_post(const struct rig *r, const char *path, const char *type, const char *body,
+rig_post(const struct http_rig *r, const char *path, const char *type, const char *body,
     struct mu_buf *answer)
 {
 	return rig_post_with(r, path, type, "", body, answer);
@@ -169,7 +169,7 @@ rig_post(const struct rig *r, const char *path, const char *type, const char *bo
 
 /* cert_pem NULL: without a certificate. */
 static inline struct http_client *
-rig_client(const struct rig *r, const char *ca_pem, const char *cert_pem, const struct mu_secret *key_pem)
+rig_client(const struct http_rig *r, const char *ca_pem, const char *cert_pem, const struct mu_secret *key_pem)
 {
 	char url[64];
 	struct http_client_settings settings = {

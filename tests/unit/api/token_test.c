@@ -299,10 +299,10 @@ serve(int listen_fd, int stop_fd, void *ctx)
 
 /* --- The tests ----------------------------------------------------------------------------------- */
 
-static struct rig with_keys, without_keys;
+static struct http_rig with_keys, without_keys;
 
 static struct http_client *
-client_new(const struct rig *r, const struct pki_cert *cert)
+client_new(const struct http_rig *r, const struct pki_cert *cert)
 {
 	return rig_client(r, authority.cert_pem, cert == NULL ? NULL : cert->cert_pem,
 	    cert == NULL ? NULL : &cert->key_pem);
