@@ -28,7 +28,8 @@ const struct command commands[] = {
 	    "  muster login\n",
 	    login_run, NULL, NULL },
 	{ "logout", "", "ends your session",
-	    "The session is forgotten here in any case; the exit status says whether the server knows.\n",
+	    "The session is forgotten here in any case; the exit status says whether the server knows.\n\n"
+	    "  muster logout\n",
 	    login_out_run, NULL, NULL },
 	{ "whoami", "", "says as whom you are logged in, and until when", "  muster whoami\n",
 	    see_whoami_run, NULL, NULL },

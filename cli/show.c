@@ -24,18 +24,19 @@ show_locale(void)
 	tzset();
 }
 
-/* Turns the direction of what stands around it, or ends the line. UAX #9, table of formatting characters. */
+/* Turns the direction of what stands around it, ends the line, or is there and cannot be seen. */
 static bool
-is_turning(wchar_t c)
+is_deceptive(wchar_t c)
 {
-	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	    (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+	return c == 0x61c || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||	/* UAX #9 */
+	    c == 0x200b || c == 0x200e || c == 0x200f || (c >= 0x2060 && c <= 0x2064) || c == 0xfeff ||
+	    (c >= 0xe0000 && c <= 0xe007f);	/* tags */
 }
 
 static bool
 is_plain(wchar_t c)
 {
-	return !is_turning(c) && wcwidth(c) >= 0;
+	return !is_deceptive(c) && wcwidth(c) >= 0;
 }
 
 /* The bytes of the character at the front, 0: none. */
@@ -45,7 +46,7 @@ char_read(const char *bytes, size_t left, wchar_t *out_c)
 	mbstate_t state = { 0 };
 	size_t length = mbrtowc(out_c, bytes, left, &state);
 
-	return length >= (size_t)-2 || length == 0 ? 0 : length;
+	return length >= (size_t)-2 || length == 0 || !mu_utf8_valid(bytes, length) ? 0 : length;
 }
 
 void
