@@ -16,6 +16,9 @@
 #define REASON_BYTES	400
 #define REASON_MIN_BYTES 10
 #define USERS_BYTES	20		/* a user name ends at 32 */
+#define EVERY_MIN_S	5
+#define EVERY_S		30
+#define EVERY_MAX_S	86400
 
 /* What the functions below share while one file is read. */
 struct reading {
@@ -198,6 +201,49 @@ bind_read(struct reading *r, const struct config_node *map, struct settings_sour
 		    "ldapi:// can know us");
 }
 
+/* What a provider cannot use is a fault, so that nobody relies on it. */
+static void
+follow_check(struct reading *r, const struct config_node *map, const struct settings_source *s)
+{
+	const struct config_node *every = config_map_find(map, "every"),
+	    *key = config_map_find(map, "key");
+
+	if (every != NULL && s->follow == SETTINGS_FOLLOW_PERSIST)
+		config_fault(r->f, every, "every is for follow: poll and follow: paged: leave it "
+		    "out, changes are followed as they happen");
+	if (s->key == SETTINGS_KEY_OBJECT_GUID && s->follow != SETTINGS_FOLLOW_PAGED)
+		config_fault(r->f, key, "key: objectGUID needs follow: paged: Active Directory "
+		    "has no RFC 4533");
+}
+
+static void
+follow_read(struct reading *r, const struct config_node *map, struct settings_source *s)
+{
+	static const struct config_name follows[] = {
+		{ "persist", SETTINGS_FOLLOW_PERSIST }, { "poll", SETTINGS_FOLLOW_POLL },
+		{ "paged", SETTINGS_FOLLOW_PAGED }, { NULL, 0 },
+	};
+	static const struct config_name keys[] = {
+		{ "entryUUID", SETTINGS_KEY_ENTRY_UUID }, { "nsUniqueId", SETTINGS_KEY_NS_UNIQUE_ID },
+		{ "objectGUID", SETTINGS_KEY_OBJECT_GUID }, { NULL, 0 },
+	};
+	const struct config_node *follow = config_map_find(map, "follow"),
+	    *every = config_map_find(map, "every"), *key = config_map_find(map, "key");
+	int value = SETTINGS_FOLLOW_PERSIST;
+	bool known = follow == NULL || config_read_name(r->f, follow, follows, &value);
+
+	s->follow = (enum settings_follow)value;
+	s->every_s = s->follow == SETTINGS_FOLLOW_PERSIST ? 0 : EVERY_S;
+	if (every != NULL)
+		(void)config_read_duration(r->f, every, EVERY_MIN_S, EVERY_MAX_S, &s->every_s);
+	value = SETTINGS_KEY_ENTRY_UUID;
+	if (key != NULL)
+		known = config_read_name(r->f, key, keys, &value) && known;
+	s->key = (enum settings_key)value;
+	if (known)
+		follow_check(r, map, s);
+}
+
 static const struct settings_attribute *
 attribute_find(const struct settings_source *s, const char *name)
 {
@@ -293,8 +339,8 @@ source_read(struct reading *r, const struct config_node *map)
 {
 	static const struct config_field fields[] = {
 		{ "name", true }, { "uri", true }, { "starttls", false }, { "insecure_plain", false },
-		{ "ca", false }, { "bind_dn", false }, { "bind_password_file", false }, { "people", true },
-		{ "groups", false }, { NULL, false },
+		{ "ca", false }, { "bind_dn", false }, { "bind_password_file", false }, { "follow", false },
+		{ "every", false }, { "key", false }, { "people", true }, { "groups", false }, { NULL, false },
 	};
 	struct settings_source *s = &r->s->sources[r->s->source_count];
 
@@ -307,6 +353,7 @@ source_read(struct reading *r, const struct config_node *map)
 		transport_check(r, map, s);
 	path_set(r, map, "ca", &s->ca);
 	bind_read(r, map, s);
+	follow_read(r, map, s);
 	people_read(r, config_map_find(map, "people"), s);
 	groups_read(r, config_map_find(map, "groups"), s);
 	r->s->source_count++;

@@ -28,6 +28,20 @@ struct settings_attribute {
 	char *attribute;		/* the directory's */
 };
 
+/* How muster gets to know what changes in a source. */
+enum settings_follow {
+	SETTINGS_FOLLOW_PERSIST,	/* "persist": RFC 4533 refreshAndPersist, as it happens */
+	SETTINGS_FOLLOW_POLL,		/* "poll": RFC 4533 refreshOnly, from a cookie */
+	SETTINGS_FOLLOW_PAGED,		/* "paged": everybody, by RFC 2696 */
+};
+
+/* The operational attribute that says who an entry is, whatever it is called. */
+enum settings_key {
+	SETTINGS_KEY_ENTRY_UUID,	/* "entryUUID", RFC 4530 */
+	SETTINGS_KEY_NS_UNIQUE_ID,	/* "nsUniqueId", 389 DS: 8-8-8-8 hex digits */
+	SETTINGS_KEY_OBJECT_GUID,	/* "objectGUID", Active Directory: 16 bytes */
+};
+
 struct settings_source {
 	char *name;
 	char *uri;			/* ldaps://, ldapi://, or ldap:// with starttls or insecure_plain */
@@ -36,6 +50,9 @@ struct settings_source {
 	char *ca;			/* NULL: the system's */
 	char *bind_dn;			/* NULL: SASL EXTERNAL over ldapi:// */
 	char *bind_password_file;	/* NULL exactly when bind_dn is */
+	enum settings_follow follow;
+	int64_t every_s;		/* the pause between reads; 0: follow is persist */
+	enum settings_key key;
 	char *people_base, *people_filter;
 	struct settings_attribute *attributes;
 	size_t attribute_count;

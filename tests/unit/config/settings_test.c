@@ -140,6 +140,36 @@ a_good_file_says_it_all(void **state)
 }
 
 static void
+a_source_is_followed_as_it_says(void **state)
+{
+	static const struct {
+		const char *lines;
+		enum settings_follow follow;
+		int64_t every_s;
+		enum settings_key key;
+	} says[] = {
+		{ "", SETTINGS_FOLLOW_PERSIST, 0, SETTINGS_KEY_ENTRY_UUID },
+		{ ", follow: persist, key: nsUniqueId", SETTINGS_FOLLOW_PERSIST, 0, SETTINGS_KEY_NS_UNIQUE_ID },
+		{ ", follow: poll", SETTINGS_FOLLOW_POLL, 30, SETTINGS_KEY_ENTRY_UUID },
+		{ ", follow: paged, every: 2h, key: objectGUID", SETTINGS_FOLLOW_PAGED, 7200,
+		    SETTINGS_KEY_OBJECT_GUID },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(says); i++) {
+		MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+		MU_AUTO(settings_freep) struct settings *s = NULL;
+
+		mu_buf_format(&text, "state: s\npolicies: /p\nsources:\n  - {name: main, uri: \"ldapi://%%2Fs\", "
+		    "people: {base: \"o=x\", attributes: {uid: uid}}%s}\n", says[i].lines);
+		s = settings_of(mu_buf_text(&text), "musterd.yaml");
+		assert_int_equal(says[i].follow, s->sources[0].follow);
+		assert_int_equal(says[i].every_s, s->sources[0].every_s);
+		assert_int_equal(says[i].key, s->sources[0].key);
+	}
+}
+
+static void
 the_least_file_listens_nowhere_and_gives_nothing(void **state)
 {
 	MU_AUTO(settings_freep) struct settings *s = settings_of("state: s\npolicies: /p\n", "musterd.yaml");
@@ -212,6 +242,25 @@ static struct row {
 	    "uri: ldapi://%2Frun%2Fldapi\n", NULL },
 	{ "a socket whose path is not spelled", "ldap://ldap.example.org:389\n    starttls: true", "ldapi:///run/ldapi",
 	    "c:6:10: uri: 'ldapi:///run/ldapi' must spell" },
+	{ "a source that is polled", "starttls: true", "starttls: true\n    follow: poll", NULL },
+	{ "a source that is read by pages", "starttls: true",
+	    "starttls: true\n    follow: paged\n    every: 1d\n    key: objectGUID", NULL },
+	{ "389 DS as it changes", "starttls: true", "starttls: true\n    follow: persist\n    key: nsUniqueId", NULL },
+	{ "a way to follow that is none", "starttls: true", "starttls: true\n    follow: pol",
+	    "c:8:13: 'pol' is not known here: did you mean 'poll'?" },
+	{ "several ways to follow", "starttls: true", "starttls: true\n    follow: [poll]", "c:8:13: " },
+	{ "a pause where nothing is polled", "starttls: true", "starttls: true\n    every: 30s",
+	    "c:8:12: every is for follow: poll and follow: paged: leave it out" },
+	{ "a pause that is too short", "starttls: true", "starttls: true\n    follow: poll\n    every: 4s",
+	    "c:9:12: '4s' must be from 5s to 1d" },
+	{ "a pause that is too long", "starttls: true", "starttls: true\n    follow: paged\n    every: 2d",
+	    "c:9:12: '2d' must be from 5s to 1d" },
+	{ "a key that is none", "starttls: true", "starttls: true\n    key: entryuuid",
+	    "c:8:10: 'entryuuid' is not known here: did you mean 'entryUUID'?" },
+	{ "Active Directory as it changes", "starttls: true", "starttls: true\n    key: objectGUID",
+	    "c:8:10: key: objectGUID needs follow: paged" },
+	{ "Active Directory polled", "starttls: true", "starttls: true\n    key: objectGUID\n    follow: poll",
+	    "c:8:10: key: objectGUID needs follow: paged" },
 	{ "another scheme", "uri: ldap://", "uri: http://", "c:6:10: uri: 'http://ldap.example.org:389' must begin" },
 	{ "a URI with a path", ":389", ":389/dc=org", "c:6:10: uri: 'ldap://ldap.example.org:389/dc=org' must be" },
 	{ "a port that is none", ":389", ":70000", "c:6:10: uri:" },
@@ -323,6 +372,7 @@ main(void)
 	struct CMUnitTest changes[MU_COUNT(rows)];
 	const struct CMUnitTest rest[] = {
 		cmocka_unit_test(a_good_file_says_it_all),
+		cmocka_unit_test(a_source_is_followed_as_it_says),
 		cmocka_unit_test(the_least_file_listens_nowhere_and_gives_nothing),
 		cmocka_unit_test(a_store_of_ones_own),
 		cmocka_unit_test(all_faults_come_at_once),
