@@ -33,17 +33,20 @@ strings_copy(struct strings *to, const struct strings *from)
 static void
 effect_add(struct cycle_effects *effects, const struct decided *d)
 {
-	const struct cycle_change *ch = &d->change;
+	static const struct cycle_change none = { .write = false };
+	const struct cycle_change *ch = d->change.stays ? &none : &d->change;
 	struct cycle_effect *x;
 
 	effects->list = mu_alloc_again(effects->list, effects->count + 1, sizeof(*effects->list));
 	x = &effects->list[effects->count++];
 	*x = (struct cycle_effect){ .person_id = d->person.person_id, .uid = mu_strdup(d->person.uid),
-		.display_name = mu_strdup(store_person_name(&d->person)), .from = ch->from,
-		.to = d->person.state };
+		.display_name = mu_strdup(store_person_name(&d->person)), .from = d->change.from,
+		.to = d->change.stays ? d->change.from : d->person.state };
 	strings_copy(&x->gained, &ch->gained);
 	strings_copy(&x->lost, &ch->lost);
 	batch_accounts_tell(&d->person, ch, &x->accounts);
+	if (d->change.stays)
+		x->refused = mu_strdup("the brake holds them: what the policy takes away waits for two people");
 	if (ch->refused_platform != NULL) {
 		MU_AUTO(mu_buf_clear) struct mu_buf refused = MU_BUF_INIT;
 
@@ -80,6 +83,7 @@ batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64
 		if (cycle_decide(host->rules, host->store, &d->person, &again, now_ms / 1000, &d->change,
 		    err) != MU_OK)
 			return mu_wrap(err, "person %s", mu_uuid_format(&d->person.person_id, person));
+		d->skip = d->change.stays;
 	}
 	return MU_OK;
 }

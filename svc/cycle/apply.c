@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STAYS_LOOK_S	3600	/* how often someone held is looked at by the clock, when nothing can be done */
+
 static struct cycle_again_host
 batch_host(const struct cycle_apply *a)
 {
@@ -120,6 +122,8 @@ decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *ne
 
 	d->heard = news->heard;
 	d->kept = news->held;
+	if (rc == MU_OK)
+		d->skip = d->change.stays;
 	if (rc != MU_EINPUT)
 		return rc;
 	d->skip = true;
@@ -409,6 +413,29 @@ bad_write(struct cycle_apply *a)
 	}
 }
 
+/* Who is due, but stays as they are while they are held, is not due all the time. */
+static enum mu_rc
+stays_postpone(struct cycle_apply *a, const struct batch *b, struct mu_err *err)
+{
+	MU_AUTO(store_people_clear) struct store_people rows = { NULL, 0 };
+	MU_AUTO(uuids_clear) struct uuids ids = { .count = 0 };
+	int64_t now_s = a->now_ms / 1000;
+
+	for (size_t i = 0; i < b->count; i++)
+		if (b->list[i].change.stays && b->list[i].was_due_at_s != 0 && b->list[i].was_due_at_s <= now_s)
+			uuids_add(&ids, &b->list[i].person.person_id);
+	if (ids.count == 0)
+		return MU_OK;
+	uuids_sort(&ids);
+	if (store_person_lock_ids(a->host->store, ids.list, ids.count, &rows, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < rows.count; i++) {
+		rows.list[i].due_at_s = now_s + STAYS_LOOK_S;
+		store_person_write(a->host->store, &rows.list[i]);
+	}
+	return MU_OK;
+}
+
 /* Whoever waits for an account name that another of the batch gets is decided on when that is written. */
 static void
 again_collect(const struct batch *b, struct slice *out_again)
@@ -439,7 +466,7 @@ cycle_apply(struct cycle_apply *a, struct mu_err *err)
 	if (brake(a, &b, err) != MU_OK || held_decide(a, &b, err) != MU_OK)
 		return err->rc;
 	batch_claims_settle(&b);
-	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK)
+	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK || stays_postpone(a, &b, err) != MU_OK)
 		return err->rc;
 	again_collect(&b, &again);
 	if (slice_is_empty(&again))

@@ -277,6 +277,7 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms, .every_entry = a.every_entry, .told = &told };
 	struct slice *d = &c->deferred;
 	bool believed, rows, waits, anew;
+	int64_t held = 0;
 
 	if (begin(c, err) != MU_OK || cycle_apply(&a, err) != MU_OK)
 		return err->rc;
@@ -293,11 +294,15 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	a.written.accounts_changed = a.written.accounts_changed || late.written.accounts_changed;
 	waits = !rows && d->redecide.count + d->removed_groups.count > 0;
 	anew = c->anew && !(believed && people->refreshed && people->how == DIRECTORY_FULL_LISTED);
-	searches_write(c, !c->held && a.held == 0 && !c->narrowed && !anew && !waits);
+	if ((c->held || a.held > 0) &&
+	    store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)
+		return err->rc;
+	searches_write(c, held == 0 && !c->narrowed && !anew && !waits);
 	if (store_commit(c->host.store, err) != MU_OK) {
 		c->held = c->held || a.held > 0;	/* perhaps it was committed */
 		return err->rc;
 	}
+	c->held = held > 0;
 	c->deferred_over = late.force_hold;
 	c->anew = anew || (c->narrowed && d->removed_groups.count > 0);
 	if (people->refreshed)

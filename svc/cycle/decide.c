@@ -411,13 +411,26 @@ lifecycle_facts(const struct store_person *p, bool present, bool held, const str
 	return facts;
 }
 
-/* What someone held keeps: all they have but what a grant gave that is over. */
+/* What someone held keeps: all they have but what only a grant gives. */
 static void
-kept_take(const struct store_person *p, const struct cycle_change *ch, struct strings *out_kept)
+kept_take(const struct policy *policy, const struct store_person *p, const struct cycle_change *ch,
+    struct strings *out_kept)
 {
 	for (size_t i = 0; i < p->roles.count; i++)
-		if (!has_ended(ch, p->roles.list[i], NULL))
+		if (!has_ended(ch, p->roles.list[i], NULL) && !policy_is_granted_only(policy, p->roles.list[i]))
 			strings_add(out_kept, p->roles.list[i]);
+}
+
+/* Did an action or time take what someone held has lost, not a policy that knows their roles no more? */
+static bool
+lost_lawfully(const struct policy *policy, const struct store_person *p, const struct cycle_change *ch)
+{
+	if (p->blocked || p->suspended)
+		return true;
+	for (size_t i = 0; i < ch->lost.count; i++)
+		if (!has_ended(ch, ch->lost.list[i], NULL) && !policy_is_granted_only(policy, ch->lost.list[i]))
+			return false;
+	return ch->lost.count > 0;
 }
 
 enum mu_rc
@@ -446,7 +459,7 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	state_take(person, &step, &opinion, &ch);
 	erased_forget(person);
 	if (news->held)
-		kept_take(person, &ch, &kept);
+		kept_take(rules->policy, person, &ch, &kept);
 	subject = (struct policy_subject){ .facts = { &person->attrs, &person->groups },
 		.state = person->state, .blocked = person->blocked,
 		.identified = person->vouched.level == NULL ? "" : person->vouched.level,
@@ -457,6 +470,7 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 		return err->rc;
 	if (lost_by_time(&ch) && !lifecycle_takes_away(ch.from, person->state))
 		ch.removal = false;
+	ch.stays = news->held && ch.removal && !lost_lawfully(rules->policy, person, &ch);
 	*out_change = ch;
 	ch = (struct cycle_change){ .write = false };
 	return MU_OK;

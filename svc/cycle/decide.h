@@ -57,6 +57,7 @@ struct cycle_grant_end {
 struct cycle_change {
 	bool write;			/* anything at all differs */
 	bool removal;			/* takes an account away, or roles without giving any, and not because a grant's time is over: the brake's business */
+	bool stays;			/* held, and this would take what the brake holds: not to be written */
 	bool transition;		/* an audit record is due */
 	enum audit_kind kind;
 	const char *reason;

@@ -239,6 +239,14 @@ policy_is_requestable(const struct policy *p, const char *role, const struct fac
 	return r != NULL && policy_matches(r->requestable, facts);
 }
 
+bool
+policy_is_granted_only(const struct policy *p, const char *role)
+{
+	const struct policy_role *r = policy_role_find(p, role);
+
+	return r != NULL && r->requestable != NULL && r->birthright == NULL;
+}
+
 enum mu_rc
 policy_request_check(const struct policy *p, const struct policy_subject *subject, const char *role,
     struct policy_request *out_request, struct mu_err *err)

@@ -123,6 +123,8 @@ MU_CHECKED enum mu_rc policy_request_check(const struct policy *p, const struct 
 
 /* Does the role exist, and is it requestable for these facts: what a grant needs to be kept. */
 bool policy_is_requestable(const struct policy *p, const char *role, const struct facts *facts);
+/* Does the role exist, and can nobody have it but by a grant? */
+bool policy_is_granted_only(const struct policy *p, const char *role);
 
 /* Is it a level of identification.yaml that an action may record? All are. */
 bool policy_level_exists(const struct policy *p, const char *level);
