@@ -25,7 +25,16 @@ static const char roles_yaml[] =
     "  birthright: (department=Sales)\n"
     "- role: ops\n"
     "  gives: [{platform: mem, groups: [ops]}]\n"
-    "  birthright: (department=Ops)\n";
+    "  birthright: (department=Ops)\n"
+    "- role: helper\n"
+    "  gives: [{platform: mem, groups: [help]}]\n"
+    "  requestable: (!(department=Ops))\n"
+    "  longest: 8h\n"
+    "  approvals: 1\n"
+    "- role: guard\n"
+    "  gives: [{platform: mem, groups: [guard]}]\n"
+    "  birthright: (employeeType=staff)\n"
+    "  identified: seen\n";
 
 static struct policy *policy;
 static struct cycle_platform platform = { "mem", "uid", NULL };
@@ -43,7 +52,7 @@ static int
 setup(void **state)
 {
 	struct policy_file files[] = {
-		{ mu_strdup("identification.yaml"), mu_strdup("- {level: known, when: (checked=TRUE)}\n") },
+		{ mu_strdup("identification.yaml"), mu_strdup("- {level: known, when: (checked=TRUE)}\n- {level: seen}\n") },
 		{ mu_strdup("roles.yaml"), mu_strdup(roles_yaml) },
 		{ mu_strdup("states.yaml"), mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n") },
 	};
@@ -359,9 +368,219 @@ who_is_gone_goes_whatever_their_last_entry_said(void **state)
 	person_end(&t);
 }
 
+/* --- What actions gave ------------------------------------------------------------------------------ */
+
+static void
+grant_add(struct told *t, const char *role, int64_t starts_at_s, int64_t ends_at_s)
+{
+	struct store_person *p = &t->p;
+
+	p->grants = mu_alloc_again(p->grants, p->grant_count + 1, sizeof(*p->grants));
+	p->grants[p->grant_count] = (struct grant){ .person_id = p->person_id, .role = mu_strdup(role),
+		.reason = mu_strdup(""), .starts_at_s = starts_at_s, .ends_at_s = ends_at_s };
+	mu_uuid_new(&p->grants[p->grant_count++].grant_id);
+}
+
+/* Decides by the row alone. */
+static void
+look(struct told *t, bool held, int64_t now_s)
+{
+	const struct cycle_news again = { .held = held };
+
+	cycle_change_clear(&t->ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t->p, &again, now_s, &t->ch, &t->err));
+}
+
+static void
+grant_runs_from_its_start_to_its_end(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	grant_add(&t, "helper", NOW + 10, NOW + 20);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_int_equal(NOW + 10, t.p.due_at_s);
+	look(&t, false, NOW + 9);
+	assert_false(t.ch.write);
+	look(&t, false, NOW + 10);
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup help\n");
+	assert_true(strings_has(&t.ch.gained, "helper"));
+	assert_int_equal(NOW + 20, t.p.due_at_s);
+	look(&t, false, NOW + 20);
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_true(strings_has(&t.ch.lost, "helper"));
+	assert_false(t.ch.removal);		/* every grant ends: nothing that the brake judges */
+	assert_true(t.ch.accounts[0].urgent);
+	assert_int_equal(1, t.ch.end_count);
+	assert_string_equal("ended", t.ch.ends[0].reason);
+	assert_string_equal("helper", t.ch.ends[0].role);
+	assert_int_equal(0, t.p.grant_count);
+	assert_int_equal(0, t.p.due_at_s);
+	person_end(&t);
+}
+
+static struct end_row {
+	const char *name, *news;	/* NULL: the entry is gone */
+	bool blocked, suspended;
+	const char *want;		/* NULL: the grant stays */
+} end_rows[] = {
+	{ "a grant outlasts a change that has nothing to do with it", STAFF "title=x", false, false, NULL },
+	{ "P5_3_a_leavers_grant_goes", NULL, false, false, "left" },
+	{ "P5_3_a_revoked_persons_grant_goes", STAFF, true, false, "revoked" },
+	{ "P5_4_a_mover_loses_a_grant_that_is_not_for_them_any_more", STAFF "department=Ops", false, false,
+	    "no longer requestable" },
+	{ "who is suspended by an administrator has their grant later", STAFF, false, true, NULL },
+	{ "who is suspended by the directory has it later, too", STAFF "status=away", false, false, NULL },
+	{ "who is past their end date has left", STAFF "endDate=20010909014640Z", false, false, "left" },
+};
+
+static void
+end_row_holds(void **state)
+{
+	const struct end_row *r = *state;
+	struct told t;
+
+	person_init(&t);
+	grant_add(&t, "helper", NOW - 10, NOW + 20);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	assert_true(strings_has(&t.p.roles, "helper"));
+	t.p.blocked = r->blocked;
+	t.p.suspended = r->suspended;
+	assert_int_equal(MU_OK, tell(&t, r->news, NOW + 1));
+	assert_int_equal(r->want == NULL ? 1 : 0, t.p.grant_count);
+	assert_int_equal(r->want == NULL ? 0 : 1, t.ch.end_count);
+	if (r->want != NULL) {
+		assert_string_equal(r->want, t.ch.ends[0].reason);
+		assert_false(strings_has(&t.p.roles, "helper"));
+	}
+	person_end(&t);
+}
+
+static void
+a_role_unknown_to_the_policy_gives_nothing(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	grant_add(&t, "emperor", NOW - 10, NOW + 20);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_int_equal(0, t.p.grant_count);
+	person_end(&t);
+}
+
+static void
+P5_15_an_action_vouches_where_the_directory_does_not(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, "uid=ann employeeType=staff", NOW));
+	wants(&t, ACCOUNT_DISABLED, "");
+	t.p.vouched.level = mu_strdup("seen");
+	look(&t, false, NOW + 1);
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup guard\n");
+	assert_string_equal("seen", t.p.identified);
+	assert_true(t.ch.identified);
+	person_end(&t);
+}
+
+static void
+P5_3_nobody_suspended_gets_in_until_they_are_to_return(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	t.p.suspended = true;
+	t.p.resume_at_s = NOW + 100;
+	look(&t, false, NOW + 1);
+	wants(&t, ACCOUNT_DISABLED, "");
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	assert_int_equal(AUDIT_PERSON_SUSPENDED, t.ch.kind);
+	assert_int_equal(NOW + 100, t.p.due_at_s);
+	assert_int_equal(MU_OK, tell(&t, STAFF "title=x", NOW + 2));
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	look(&t, false, NOW + 99);
+	assert_false(t.ch.write);
+	look(&t, false, NOW + 100);
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_int_equal(AUDIT_PERSON_RESUMED, t.ch.kind);
+	assert_false(t.p.suspended);
+	assert_int_equal(0, t.p.resume_at_s);
+	person_end(&t);
+}
+
+static void
+who_must_go_goes_whatever_their_row_says(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	attrs_add(&t.p.attrs, "endDate", "soon");	/* taken when the policy did not read it */
+	t.p.blocked = true;
+	look(&t, false, NOW + 1);
+	wants(&t, ACCOUNT_DISABLED, "");
+	assert_non_null(strstr(t.ch.fault, "endDate"));
+	person_end(&t);
+}
+
+static void
+P5_10_held_keep_all_but_what_time_and_actions_take(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	grant_add(&t, "helper", NOW - 10, NOW + 20);
+	assert_int_equal(MU_OK, tell(&t, STAFF "endDate=20010909014645Z", NOW));	/* NOW + 5 */
+	look(&t, true, NOW + 10);
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup help\n");
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	assert_int_equal(NOW + 20, t.p.due_at_s);	/* not what is held */
+	look(&t, true, NOW + 20);
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_false(t.ch.stays);
+	t.p.blocked = true;
+	look(&t, true, NOW + 21);
+	wants(&t, ACCOUNT_DISABLED, "");
+	assert_false(t.ch.stays);
+	t.p.blocked = false;
+	look(&t, false, NOW + 22);
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	person_end(&t);
+}
+
+static void
+P5_10_held_keep_roles_that_the_facts_no_longer_give(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	attrs_clear(&t.p.attrs);			/* as a group that is gone, or another policy */
+	attrs_add(&t.p.attrs, "uid", "ann");
+	look(&t, true, NOW + 1);
+	wants(&t, ACCOUNT_ENABLED, "group all\ngroup sales\n");
+	assert_false(t.ch.stays);
+	strings_add(&t.p.roles, "forgotten");		/* the policy knows it no more */
+	look(&t, true, NOW + 2);
+	assert_true(t.ch.stays);
+	person_end(&t);
+}
+
 int
 main(void)
 {
+#define END(i) { end_rows[i].name, end_row_holds, NULL, NULL, &end_rows[i] }
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(P5_2_a_joiner_gets_an_account_with_a_normalised_name),
 		cmocka_unit_test(P5_15_not_identified_is_disabled_and_without_rights),
@@ -376,6 +595,14 @@ main(void)
 		cmocka_unit_test(a_grace_period_that_ends_erases),
 		cmocka_unit_test(the_erased_whose_entry_is_still_there_stay_erased),
 		cmocka_unit_test(who_is_gone_goes_whatever_their_last_entry_said),
+		cmocka_unit_test(grant_runs_from_its_start_to_its_end),
+		cmocka_unit_test(a_role_unknown_to_the_policy_gives_nothing),
+		cmocka_unit_test(P5_15_an_action_vouches_where_the_directory_does_not),
+		cmocka_unit_test(P5_3_nobody_suspended_gets_in_until_they_are_to_return),
+		cmocka_unit_test(who_must_go_goes_whatever_their_row_says),
+		cmocka_unit_test(P5_10_held_keep_all_but_what_time_and_actions_take),
+		cmocka_unit_test(P5_10_held_keep_roles_that_the_facts_no_longer_give),
+		END(0), END(1), END(2), END(3), END(4), END(5), END(6),
 	};
 
 	return cmocka_run_group_tests_name("decide", tests, setup, teardown);
