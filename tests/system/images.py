@@ -17,7 +17,9 @@ from pathlib import Path
 
 import yaml
 
+from rig.administrator import seed_taken
 from rig.process import children_of, wait_until
+from rig.stage import people_of
 
 TOP = Path(__file__).resolve().parents[2]
 SUITES = {"debian:12-slim": "bookworm"}
@@ -179,12 +181,15 @@ class Service:
 
         return wait_until(f"{self.name} has a process", there)[0]
 
-    def call(self, arguments, text=""):
+    def within(self, arguments):
+        """The argv of a command run in it."""
+        return ["nsenter", f"--target={self.first()}", "--mount", "--pid", "--net", "chroot", str(self.root),
+                *self.inside(arguments)]
+
+    def call(self, arguments):
         """Runs a command in it: (status, output)."""
-        pid = self.first()
-        done = subprocess.run(["nsenter", f"--target={pid}", "--mount", "--pid", "--net", "chroot",
-                               str(self.root), *self.inside(arguments)], input=text,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        done = subprocess.run(self.within(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
         return done.returncode, done.stdout
 
     def healthy(self):
@@ -232,9 +237,17 @@ def up(folder, images, described, running):
 
 
 def status_of(musterd):
-    status, text = musterd.call(["muster", "--json", "--console", "/run/muster/console.sock", "status"])
+    status, text = musterd.call(["muster", "--json", "status"])
     assert status == 0, text
     return json.loads(text)
+
+
+def bootstrap(musterd, uid):
+    process = subprocess.Popen(
+        musterd.within(["muster", "--secrets-stdin", "bootstrap", uid, "administrator", "--no-qr"]), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, done = seed_taken(process)
+    assert done.status == 0, f"bootstrap of {uid}: {done.out}{done.err}"
 
 
 def prove(musterd):
@@ -247,6 +260,9 @@ def prove(musterd):
 
     wait_until("the sample people have their accounts", settled, IN_TIME_S, 0.5)
     say("  the sample people have their accounts")
+    for person in people_of("People")[:2]:
+        bootstrap(musterd, person.uid)
+    say("  two administrators were bootstrapped")
     for line in Path(f"/proc/{musterd.first()}/status").read_text().splitlines():
         name, _, value = line.partition(":\t")
         if name.startswith("Cap"):

@@ -66,6 +66,22 @@ class Done:
         return json.loads(self.out)
 
 
+def seed_taken(process, secrets=()):
+    """Has a command that shows a seed read secrets, then its first code: (authenticator, Done)."""
+    authenticator, said = None, []
+    for secret in secrets:
+        process.stdin.write(f"{secret}\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        said.append(line)
+        if "otpauth://" in line:
+            authenticator = Authenticator(line[line.index("otpauth://"):].strip())
+            process.stdin.write(f"{authenticator.code()}\n")
+            break
+    out, err = process.communicate(timeout=COMMAND_S)
+    return authenticator, Done(process.returncode, "".join(said) + out, err)
+
+
 class Administrator:
     """A person with a terminal of their own: their sessions and pins are in a folder nobody shares."""
 
@@ -111,19 +127,7 @@ class Administrator:
                                secrets=[self.person.password, enrolment_code])
 
     def enrol_with(self, *arguments, secrets=(), expect=0):
-        process = self.start(*arguments)
-        for secret in secrets:
-            process.stdin.write(f"{secret}\n")
-        process.stdin.flush()
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if "otpauth://" in line:
-                self.authenticator = Authenticator(line[line.index("otpauth://"):].strip())
-                process.stdin.write(f"{self.authenticator.code()}\n")
-                break
-        out, err = process.communicate(timeout=COMMAND_S)
-        done = Done(process.returncode, "".join(said) + out, err)
+        self.authenticator, done = seed_taken(self.start(*arguments), secrets)
         assert expect is None or done.status == expect, \
             f"muster {arguments}: status {done.status}, not {expect}\n{done.out}{done.err}"
         return done
