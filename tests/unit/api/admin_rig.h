@@ -15,6 +15,7 @@
 #include "cycle/cycle.h"
 #include "ipc/message.h"
 #include "json/read.h"
+#include "json/write.h"
 
 #include <sys/mman.h>
 

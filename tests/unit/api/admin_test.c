@@ -103,9 +103,9 @@ static const struct {
 	int status;
 } open_routes[] = {
 	{ "/v1/whoami", 200 }, { "/v1/actions", 400 }, { "/v1/actions/{digest}", 404 },
-{ "/v1/actions/{digest}/execute", 400 },
+	{ "/v1/actions/{digest}/execute", 400 },
 	{ "/v1/actions/{digest}/approve", 400 }, { "/v1/actions/{digest}/deny", 400 },
-	{ "/v1/receipts", 400 },
+	{ "/v1/receipts", 400 }, { "/v1/pending", 200 },
 };
 
 static int
