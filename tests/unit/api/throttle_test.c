@@ -87,10 +87,27 @@ a_flood_of_names_frees_nobody(void **state)
 	throttle_free(t);
 }
 
+static void
+an_ipv6_host_has_its_whole_network(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "192.0.2.7", "192.0.2.7" }, { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+		{ "2001:db8:1:2::1", "2001:db8:1:2::" }, { "", "" },
+	};
+	char key[THROTTLE_ADDRESS_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(rows); i++) {
+		throttle_address_format(rows[i][0], key);
+		assert_string_equal(rows[i][1], key);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_ipv6_host_has_its_whole_network),
 		cmocka_unit_test(five_pass_and_the_sixth_waits),
 		cmocka_unit_test(waiting_is_not_prolonged_by_asking),
 		cmocka_unit_test(slow_failures_add_up),
