@@ -25,7 +25,8 @@
 #define LOOK_AGAIN_MS		15000
 
 static const struct show_column effect_columns[] = {
-	{ "WHO", "person" }, { "FROM", "from" }, { "TO", "to" }, { "LOSES", "lost" }, { "GAINS", "gained" },
+	{ "WHO", "person" }, { "FROM", "from" }, { "TO", "to" }, { "LOSES", "lost" },
+	{ "GAINS", "gained" },
 	{ "ACCOUNTS", "accounts" }, { "REFUSED", "refused" }, { NULL, NULL },
 };
 static const struct show_column person_columns[] = {
@@ -42,10 +43,11 @@ static const struct show_column action_rows[] = {
 	{ "digest", "digest" }, { NULL, NULL },
 };
 static const struct show_column approval_columns[] = {
-	{ "WHO", "person" }, { "APPROVED", "approved" }, { "AT", "at" }, { "REASON", "reason" }, { NULL, NULL },
+	{ "WHO", "person" }, { "APPROVED", "approved" }, { "AT", "at" }, { "REASON", "reason" },
+	{ NULL, NULL },
 };
 
-/* --- The request ------------------------------------------------------------------------------------- */
+/* --- The request ------------------------------------------------------------------------------ */
 
 static bool
 is_argument(const struct arg *arg)
@@ -69,7 +71,8 @@ file_text_read(const char *path, struct mu_secret *out_text, struct mu_err *err)
 	rc = mu_secret_read_fd(fd, path, FILE_MAX_BYTES, out_text, err);
 	(void)close(fd);
 	if (rc == MU_OK && strstr(mu_secret_text(out_text), "PRIVATE KEY") != NULL)
-		return mu_fail(err, MU_EINPUT, "%s holds a private key: keep it, and send a request or "
+		return mu_fail(err, MU_EINPUT,
+		    "%s holds a private key: keep it, and send a request or "
 		    "certificate alone", path);
 	return rc;
 }
@@ -173,7 +176,8 @@ targets_make(const struct cli *c, const struct args *a, struct targets *t)
 	for (size_t i = 0; i < a->many_count; i++)
 		if (targets_add(t, a->many[i], &err) != MU_OK)
 			return cli_usage(c, "%s", err.text);
-	if (a->many_count == 0 && args_has(a, "WHO") && targets_add(t, args_get(a, "WHO"), &err) != MU_OK)
+	if (a->many_count == 0 && args_has(a, "WHO") &&
+	    targets_add(t, args_get(a, "WHO"), &err) != MU_OK)
 		return cli_usage(c, "%s", err.text);
 	if (spec_has(a, "file") && args_has(a, "file") &&
 	    targets_read(t, args_get(a, "file"), &faults, &err) != MU_OK) {
@@ -186,7 +190,8 @@ targets_make(const struct cli *c, const struct args *a, struct targets *t)
 }
 
 static int
-request_make(const struct cli *c, const struct args *a, const char *args_json, struct mu_buf *out_request)
+request_make(const struct cli *c, const struct args *a, const char *args_json,
+    struct mu_buf *out_request)
 {
 	MU_AUTO(targets_clear) struct targets targets = TARGETS_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf reason = MU_BUF_INIT;
@@ -210,7 +215,7 @@ request_make(const struct cli *c, const struct args *a, const char *args_json, s
 	return CLI_DONE;
 }
 
-/* --- What is shown ----------------------------------------------------------------------------------- */
+/* --- What is shown ---------------------------------------------------------------------------- */
 
 static void
 preview_show(FILE *to, const struct json_node *preview)
@@ -237,7 +242,8 @@ needs_show(FILE *to, const struct json_node *needs)
 	(void)json_find_int(needs, "approvals", &approvals);
 	(void)json_find_bool(needs, "code", &code);
 	if (approvals > 0)
-		show_line(to, "needs: %s and the approval of %lld other%s", code ? "your code" : "your word",
+		show_line(to, "needs: %s and the approval of %lld other%s",
+		    code ? "your code" : "your word",
 		    (long long)approvals, approvals == 1 ? "" : "s");
 	else
 		show_line(to, "needs: %s", code ? "your code" : "nothing more");
@@ -279,7 +285,8 @@ act_document_show(FILE *to, const struct json_node *action)
 	show_list(to, approval_columns, true, json_find(action, "approvals"));
 	preview_show(to, json_find(action, "preview"));
 	(void)json_find_int(json_find(action, "needs"), "approvals", &wanted);
-	show_line(to, "approvals: %lld of %lld", (long long)(wanted - approvals_missing(action)), (long long)wanted);
+	show_line(to, "approvals: %lld of %lld", (long long)(wanted - approvals_missing(action)),
+	    (long long)wanted);
 }
 
 /* What the server hands out with the result: a certificate, a code. */
@@ -315,18 +322,21 @@ action_json_show(FILE *to, const struct json_node *action, const struct json_nod
 		return;
 	}
 	mu_buf_text_add(&whole, "{\"preview\":");
-	if (json_canonical(preview, &whole, &err) != MU_OK || json_canonical(action, &rest, &err) != MU_OK)
+	if (json_canonical(preview, &whole, &err) != MU_OK ||
+	    json_canonical(action, &rest, &err) != MU_OK)
 		return;
 	mu_buf_char_add(&whole, ',');
 	mu_buf_text_add(&whole, rest.data + 1);
-	if (json_parse(whole.data, whole.size_bytes, whole.size_bytes, "the answer", &root, &err) == MU_OK)
+	if (json_parse(whole.data, whole.size_bytes, whole.size_bytes, "the answer", &root,
+	    &err) == MU_OK)
 		show_node(to, root);
 }
 
 int
 act_end(struct cli *c, const struct json_node *action, const struct json_node *preview)
 {
-	const char *name = json_find_text(action, "action"), *digest = json_find_text(action, "digest");
+	const char *name = json_find_text(action, "action"),
+	    *digest = json_find_text(action, "digest");
 	const char *state = json_find_text(action, "state");
 	int64_t missing;
 
@@ -346,7 +356,8 @@ act_end(struct cli *c, const struct json_node *action, const struct json_node *p
 	if (strcmp(state, "pending") == 0) {
 		missing = approvals_missing(action);
 		if (!c->json)
-			show_line(c->out, "pending: %.*s, %lld approval%s missing", ID_DIGITS, digest,
+			show_line(c->out, "pending: %.*s, %lld approval%s missing", ID_DIGITS,
+			    digest,
 			    (long long)missing, missing == 1 ? "" : "s");
 		return CLI_PENDING;
 	}
@@ -355,7 +366,7 @@ act_end(struct cli *c, const struct json_node *action, const struct json_node *p
 	return CLI_FAILED;
 }
 
-/* --- The way of an action ------------------------------------------------------------------------------ */
+/* --- The way of an action --------------------------------------------------------------------- */
 
 int
 act_code_body(struct cli *c, const char *reason, struct mu_buf *out_body)
@@ -395,9 +406,11 @@ receipts_follow(struct cli *c, const char *digest)
 		bool unanswered;
 		int status;
 
-		mu_buf_format(&target, "/v1/receipts?action=%s%s%s", digest, after == NULL ? "" : "&after=",
+		mu_buf_format(&target, "/v1/receipts?action=%s%s%s", digest,
+		    after == NULL ? "" : "&after=",
 		    after == NULL ? "" : after);
-		status = talk_try(c, "GET", target.data, NULL, RECEIPTS_MS, &root, &unanswered, &err);
+		status = talk_try(c, "GET", target.data, NULL, RECEIPTS_MS, &root, &unanswered,
+		    &err);
 		if (status == CLI_UNREACHABLE && ++failures < RECEIPTS_TRIES) {
 			(void)usleep(1000000);
 			continue;
@@ -430,8 +443,8 @@ receipts_follow(struct cli *c, const char *digest)
 }
 
 /*
- * Sends the code. When no answer came, the action may have been done all the same: the server is asked, and
- * only if that fails, too, it stays open.
+ * Sends the code. When no answer came, the action may have been done all the same: the server is
+ * asked, and only if that fails, too, it stays open.
  */
 static int
 execute(struct cli *c, const char *digest, const struct mu_buf *body, struct json_node **out_action)
@@ -462,7 +475,8 @@ digest_of(const struct json_node *answer)
 {
 	const char *digest = json_find_text(answer, "digest");
 
-	return digest != NULL && strlen(digest) == 64 && strspn(digest, "0123456789abcdef") == 64 ? digest : NULL;
+	return digest != NULL && strlen(digest) == 64 &&
+	    strspn(digest, "0123456789abcdef") == 64 ? digest : NULL;
 }
 
 int
@@ -521,7 +535,7 @@ act_run(struct cli *c, const struct args *a)
 	return act_with(c, a, args_json.data);
 }
 
-/* --- revoke -------------------------------------------------------------------------------------------- */
+/* --- revoke ----------------------------------------------------------------------------------- */
 
 /* Login and action in one request: one password, one code, no session. */
 static int

@@ -1,8 +1,8 @@
 /*
  * cli/act.h - an action from the command line to its end: propose, preview, code, execute
  *
- * An option of the command is an argument of the action of the same name, and so is an argument that is not
- * WHO, in lower case; FILE stands for what is in the file, TIME for an RFC 3339 time.
+ * An option of the command is an argument of the action of the same name, and so is an argument
+ * that is not WHO, in lower case; FILE stands for what is in the file, TIME for an RFC 3339 time.
  */
 #ifndef CLI_ACT_H
 #define CLI_ACT_H
@@ -27,7 +27,10 @@ int act_revoke(struct cli *c, const struct args *a);
 /* All that an ACTION is: what, why, whom, whose approvals, and what it would do. */
 void act_document_show(FILE *to, const struct json_node *action);
 
-/* Prints an ACTION that the server answered, with the preview it had (NULL: none). CLI_DONE: executed. */
+/*
+ * Prints an ACTION that the server answered, with the preview it had (NULL: none). CLI_DONE:
+ * executed.
+ */
 int act_end(struct cli *c, const struct json_node *action, const struct json_node *preview);
 
 /* {"code": CODE} and what else is given: {"code", "reason"}. The caller wipes it. */

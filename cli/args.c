@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* --- Specs --------------------------------------------------------------------------------------- */
+/* --- Specs ------------------------------------------------------------------------------------ */
 
 /* Copies the word at *at, up to one of the stops or the end, and moves behind it. */
 static void
@@ -37,8 +37,8 @@ arg_parse(const char **at, struct arg *arg)
 }
 
 /*
- * A required option takes its value for sure, so "--reason TEXT WHO" is read as it is meant; an option without
- * a value never stands before an argument in capitals without a bracket between.
+ * A required option takes its value for sure, so "--reason TEXT WHO" is read as it is meant; an
+ * option without a value never stands before an argument in capitals without a bracket between.
  */
 void
 arg_spec_parse(const char *text, struct arg_spec *out_spec)
@@ -56,13 +56,14 @@ arg_spec_parse(const char *text, struct arg_spec *out_spec)
 			continue;
 		}
 		assert(out_spec->count < ARGS_MAX);
-		*arg = (struct arg){ .is_required = !is_optional && !is_either, .is_either = is_either };
+		*arg = (struct arg){ .is_required = !is_optional && !is_either,
+		    .is_either = is_either };
 		arg_parse(&text, arg);
 		out_spec->count++;
 	}
 }
 
-/* --- Values -------------------------------------------------------------------------------------- */
+/* --- Values ----------------------------------------------------------------------------------- */
 
 void
 args_init(struct args *a, const char *spec)
@@ -84,7 +85,8 @@ arg_find(const struct arg_spec *spec, const char *name, size_t name_bytes, bool 
 	size_t i = 0;
 
 	while (i < spec->count && (spec->list[i].is_option != is_option ||
-	    strlen(spec->list[i].name) != name_bytes || memcmp(spec->list[i].name, name, name_bytes) != 0))
+	    strlen(spec->list[i].name) != name_bytes ||
+	    memcmp(spec->list[i].name, name, name_bytes) != 0))
 		i++;
 	return i;
 }
@@ -123,7 +125,8 @@ option_unknown(const char *name, const struct arg_spec *own, const struct arg_sp
 	near_offer(&near, global);
 	if (near.best == NULL)
 		return mu_fail(err, MU_EINPUT, "there is no option --%s", name);
-	return mu_fail(err, MU_EINPUT, "there is no option --%s: did you mean --%s?", name, near.best);
+	return mu_fail(err, MU_EINPUT, "there is no option --%s: did you mean --%s?", name,
+	    near.best);
 }
 
 enum mu_rc
@@ -185,7 +188,8 @@ either_fail(const struct arg_spec *spec, struct mu_err *err)
 
 	for (size_t i = 0; i < spec->count; i++)
 		if (spec->list[i].is_either)
-			mu_buf_format(&names, "%s--%s", names.size_bytes == 0 ? "" : ", ", spec->list[i].name);
+			mu_buf_format(&names, "%s--%s", names.size_bytes == 0 ? "" : ", ",
+			    spec->list[i].name);
 	return mu_fail(err, MU_EINPUT, "give exactly one of %s", mu_buf_text(&names));
 }
 
@@ -199,7 +203,8 @@ complete_check(const struct args *a, struct mu_err *err)
 		const struct arg *arg = &a->spec.list[i];
 
 		if (arg->is_required && a->values[i] == NULL)
-			return mu_fail(err, MU_EINPUT, "%s%s is missing", arg->is_option ? "--" : "", arg->name);
+			return mu_fail(err, MU_EINPUT, "%s%s is missing",
+			    arg->is_option ? "--" : "", arg->name);
 		has_either = has_either || arg->is_either;
 		either_count += arg->is_either && a->values[i] != NULL;
 	}
@@ -216,11 +221,13 @@ args_take(struct args *a, struct args *globals, int argc, const char *const *arg
 		if (!options_end && strcmp(argv[at], "--") == 0) {
 			options_end = true;
 			at++;
-		} else if (!options_end && (strncmp(argv[at], "--", 2) == 0 || strcmp(argv[at], "-h") == 0)) {
+		} else if (!options_end && (strncmp(argv[at], "--", 2) == 0 ||
+		    strcmp(argv[at], "-h") == 0)) {
 			if (args_option_take(a, globals, argc, argv, &at, err) != MU_OK)
 				return err->rc;
 		} else if (!options_end && argv[at][0] == '-' && argv[at][1] != '\0') {
-			return mu_fail(err, MU_EINPUT, "options are written out: there is no %s", argv[at]);
+			return mu_fail(err, MU_EINPUT, "options are written out: there is no %s",
+			    argv[at]);
 		} else if (positional_take(a, argv[at++], err) != MU_OK) {
 			return err->rc;
 		}

@@ -38,7 +38,8 @@ void arg_spec_parse(const char *text, struct arg_spec *out_spec);
 
 struct args {
 	struct arg_spec spec;
-	const char *values[ARGS_MAX];	/* beside spec.list; "" for an option without a value; NULL: not given */
+	/* Beside spec.list; "" for an option without a value; NULL: not given. */
+	const char *values[ARGS_MAX];
 	const char **many;		/* of the argument that is_many */
 	size_t many_count;
 };
@@ -51,14 +52,17 @@ const char *args_get(const struct args *a, const char *name);
 bool args_has(const struct args *a, const char *name);
 
 /*
- * Takes argv[*at], an option, into a, or into globals if it is one of theirs, and moves *at behind it.
- * MU_EINPUT  there is no such option: names the nearest; its value is missing; or it was given before
+ * Takes argv[*at], an option, into a, or into globals if it is one of theirs, and moves *at behind
+ * it.
+ * MU_EINPUT  there is no such option: names the nearest; its value is missing; or it was given
+ * before
  */
 MU_CHECKED enum mu_rc args_option_take(struct args *a, struct args *globals, int argc,
     const char *const *argv, int *at, struct mu_err *err);
 
 /* All that is left of argv. MU_EINPUT also: too many arguments, or one that is missing. */
-MU_CHECKED enum mu_rc args_take(struct args *a, struct args *globals, int argc, const char *const *argv,
+MU_CHECKED enum mu_rc args_take(struct args *a, struct args *globals, int argc,
+    const char *const *argv,
     int at, struct mu_err *err);
 
 #endif

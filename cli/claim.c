@@ -19,7 +19,8 @@
 #define CA_PATH_BYTES	32
 
 static const struct show_column credential_columns[] = {
-	{ "PLATFORM", "platform" }, { "ACCOUNT", "name" }, { "PASSWORD", "password" }, { NULL, NULL },
+	{ "PLATFORM", "platform" }, { "ACCOUNT", "name" }, { "PASSWORD", "password" },
+	{ NULL, NULL },
 };
 
 /* The authority of that fingerprint, as a file that goes with this process. */
@@ -66,7 +67,10 @@ listener_open(struct cli *c)
 	return status;
 }
 
-/* All that waited is shown, since it will never be again; PLATFORM only says what had to be among it. */
+/*
+ * All that waited is shown, since it will never be again; PLATFORM only says what had to be among
+ * it.
+ */
 static int
 credentials_show(struct cli *c, const struct json_node *answer, const char *platform)
 {

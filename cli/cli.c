@@ -12,9 +12,10 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define HELP_WIDTH	28
+#define HELP_WIDTH	28	/* of the column of commands */
+#define HELP_WRAP	79
 
-/* --- What is said ---------------------------------------------------------------------------------------- */
+/* --- What is said ----------------------------------------------------------------------------- */
 
 static MU_PRINTF(2, 0) void
 say(const struct cli *c, const char *fmt, va_list values)
@@ -57,7 +58,7 @@ cli_fail(const struct cli *c, const struct mu_err *err)
 	return err->rc == MU_ERETRY ? CLI_UNREACHABLE : CLI_FAILED;
 }
 
-/* --- Commands by their words ------------------------------------------------------------------------------ */
+/* --- Commands by their words ------------------------------------------------------------------ */
 
 /* Does the row begin with this word? *out_rest: what else it has, "" for nothing. */
 static bool
@@ -109,7 +110,9 @@ rows_list(FILE *to, const char *group)
 			(void)fprintf(to, "  %-*s%s\n", HELP_WIDTH, row->words, row->help);
 }
 
-/* The nearest first word of a command, or, behind the first word of a group, the nearest command. */
+/*
+ * The nearest first word of a command, or, behind the first word of a group, the nearest command.
+ */
 static void
 command_near(const char *given, bool in_group, struct mu_buf *out_near)
 {
@@ -117,7 +120,8 @@ command_near(const char *given, bool in_group, struct mu_buf *out_near)
 
 	config_near_init(&near, given);
 	for (const struct command *row = commands; row->words != NULL; row++) {
-		MU_AUTO(mu_freep) char *word = mu_strndup(row->words, in_group ? strlen(row->words) :
+		MU_AUTO(mu_freep) char *word = mu_strndup(row->words,
+		    in_group ? strlen(row->words) :
 		    strcspn(row->words, " "));
 		size_t before = near.best_cost;
 
@@ -148,23 +152,57 @@ command_unknown(const struct cli *c, const char *first, const char *second)
 	    cli_usage(c, "there is no command \"%s\": did you mean \"%s\"?", given.data, near.data);
 }
 
-/* --- Help ------------------------------------------------------------------------------------------------- */
+/* --- Help ------------------------------------------------------------------------------------- */
 
 static int
 help_all(FILE *to)
 {
 	(void)fprintf(to, "usage: muster %s COMMAND ...\n\n", cli_global_args);
 	rows_list(to, NULL);
-	(void)fputs("\nmuster help COMMAND says more about one of them. Exit status: 0 done, 1 refused or failed,\n"
-	    "2 usage, 3 waits for approval, 4 not reachable.\n", to);
+	(void)fputs("\nmuster help COMMAND says more about one of them. Exit status: 0 done,\n"
+	    "1 refused or failed, 2 usage, 3 waits for approval, 4 not reachable.\n", to);
 	return CLI_DONE;
 }
 
+/* A line of text, broken between words where it is wider than most terminals. */
+static void
+line_wrap(FILE *to, const char *line, size_t bytes)
+{
+	size_t at = 0, column = 0;
+
+	while (at < bytes) {
+		const char *blank = memchr(line + at + 1, ' ', bytes - at - 1);
+		size_t word = blank == NULL ? bytes - at : (size_t)(blank - (line + at));
+
+		if (column > 0 && column + word > HELP_WRAP) {
+			(void)fputc('\n', to);
+			at++;	/* the blank before the word */
+			word--;
+			column = 0;
+		}
+		(void)fwrite(line + at, 1, word, to);
+		at += word;
+		column += word;
+	}
+	(void)fputc('\n', to);
+}
+
+/* Examples, which are indented, stay as they are. */
 static int
 help_one(FILE *to, const struct command *row)
 {
-	(void)fprintf(to, "usage: muster %s %s\n\nmuster %s %s.\n\n%s", row->words, row->args, row->words,
-	    row->help, row->more);
+	(void)fprintf(to, "usage: muster %s %s\n\nmuster %s %s.\n\n", row->words, row->args,
+	    row->words,
+	    row->help);
+	for (const char *at = row->more; *at != '\0';) {
+		size_t bytes = strcspn(at, "\n");
+
+		if (*at == ' ')
+			(void)fprintf(to, "%.*s\n", (int)bytes, at);
+		else
+			line_wrap(to, at, bytes);
+		at += bytes + (at[bytes] == '\n');
+	}
 	return CLI_DONE;
 }
 
@@ -186,7 +224,7 @@ help_run(struct cli *c, int argc, const char *const *argv)
 	return command_unknown(c, argv[0], argc > 1 ? argv[1] : NULL);
 }
 
-/* --- Run -------------------------------------------------------------------------------------------------- */
+/* --- Run -------------------------------------------------------------------------------------- */
 
 static void
 globals_take(struct cli *c, const struct args *globals)
@@ -209,7 +247,8 @@ command_run(struct cli *c, struct args *globals, int argc, const char *const *ar
 	if (strcmp(argv[0], "help") == 0)
 		return help_run(c, argc - 1, argv + 1);
 	c->command = command_find(argv[0], argc > 1 ? argv[1] : NULL, &words);
-	if (c->command == NULL && argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+	if (c->command == NULL && argc > 1 && (strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0))
 		return help_run(c, 1, argv);
 	if (c->command == NULL)
 		return command_unknown(c, argv[0], argc > 1 && argv[1][0] != '-' ? argv[1] : NULL);

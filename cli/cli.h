@@ -1,8 +1,8 @@
 /*
  * cli/cli.h - what every command of muster is given, and how it ends
  *
- * main.c fills a struct cli from the options that stand for all commands. A command says what is wrong
- * on err and returns its exit status; out carries what was asked for, and nothing else.
+ * main.c fills a struct cli from the options that stand for all commands. A command says what is
+ * wrong on err and returns its exit status; out carries what was asked for, and nothing else.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -38,8 +38,8 @@ struct cli {
 typedef int cli_run_fn(struct cli *c, const struct args *a);
 
 /*
- * Runs the command that argv says, argv[0] left out of account. c needs out, err and is_terminal; what it
- * opened is closed at the end.
+ * Runs the command that argv says, argv[0] left out of account. c needs out, err and is_terminal;
+ * what it opened is closed at the end.
  */
 int cli_run(struct cli *c, int argc, const char *const *argv);
 

@@ -22,7 +22,8 @@ int policy_test_run(struct cli *c, const struct args *a);
 int policy_plan_run(struct cli *c, const struct args *a);
 int policy_apply_run(struct cli *c, const struct args *a);
 /* What differs between two versions' files, with '-' and '+' before the lines of each. */
-void policy_difference_show(FILE *to, const struct json_node *before, const struct json_node *after);
+void policy_difference_show(FILE *to, const struct json_node *before,
+    const struct json_node *after);
 
 /* claim.c */
 int claim_run(struct cli *c, const struct args *a);

@@ -18,7 +18,7 @@
 #define FINGERPRINT_BYTES	32
 #define KEY_BEGINS		"-----BEGIN PRIVATE KEY-----"
 
-/* --- Folder and files ------------------------------------------------------------------------------ */
+/* --- Folder and files ------------------------------------------------------------------------- */
 
 static char *
 path_join(const char *folder, const char *name)
@@ -32,12 +32,14 @@ path_join(const char *folder, const char *name)
 static char *
 home_path(void)
 {
-	const char *own = getenv("MUSTER_HOME"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	const char *own = getenv("MUSTER_HOME"), *state = getenv("XDG_STATE_HOME"),
+	    *home = getenv("HOME");
 	const struct passwd *user;
 
 	if (own != NULL && own[0] != '\0')
 		return mu_strdup(own);
-	if (state != NULL && state[0] == '/')	/* XDG Base Directory: relative paths do not count */
+	/* XDG Base Directory: relative paths do not count */
+	if (state != NULL && state[0] == '/')
 		return path_join(state, "muster");
 	if (home == NULL || home[0] != '/') {
 		user = getpwuid(getuid());
@@ -70,11 +72,13 @@ folder_check(const char *path, struct mu_err *err)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return errno == ENOENT ? MU_OK : mu_fail_errno(err, MU_ECONFIG, "cannot look at %s", path);
+		return errno == ENOENT ? MU_OK : mu_fail_errno(err, MU_ECONFIG, "cannot look at %s",
+		    path);
 	if (!S_ISDIR(st.st_mode))
 		return mu_fail(err, MU_ECONFIG, "%s is no folder: set MUSTER_HOME to one", path);
 	if (st.st_uid != geteuid())
-		return mu_fail(err, MU_ECONFIG, "%s belongs to another user: set MUSTER_HOME to a folder of "
+		return mu_fail(err, MU_ECONFIG,
+		    "%s belongs to another user: set MUSTER_HOME to a folder of "
 		    "your own", path);
 	if ((st.st_mode & 077) != 0)
 		return mu_fail(err, MU_ECONFIG, "%s is open to others: chmod 700 %s", path, path);
@@ -100,9 +104,11 @@ bytes_write(int fd, const void *bytes, size_t bytes_count)
 }
 
 static enum mu_rc
-file_write(const struct home *h, const char *name, const void *bytes, size_t bytes_count, struct mu_err *err)
+file_write(const struct home *h, const char *name, const void *bytes, size_t bytes_count,
+    struct mu_err *err)
 {
-	MU_AUTO(mu_freep) char *path = path_join(h->path, name), *fresh = path_join(h->path, ".new-XXXXXX");
+	MU_AUTO(mu_freep) char *path = path_join(h->path, name),
+	    *fresh = path_join(h->path, ".new-XXXXXX");
 	enum mu_rc rc;
 	int fd;
 
@@ -130,7 +136,7 @@ file_remove(const struct home *h, const char *name, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- Open and pin ---------------------------------------------------------------------------------- */
+/* --- Open and pin ----------------------------------------------------------------------------- */
 
 bool
 home_fingerprint_parse(const char *text, struct mu_buf *b)
@@ -163,12 +169,14 @@ server_read(struct home *h, const char *path, struct mu_err *err)
 
 	if (mu_secret_read(path, FILE_MAX_BYTES, &text, err) != MU_OK)
 		return err->rc;
-	if (json_parse(mu_secret_text(&text), text.size_bytes, FILE_MAX_BYTES, path, &root, err) != MU_OK ||
+	if (json_parse(mu_secret_text(&text), text.size_bytes, FILE_MAX_BYTES, path, &root,
+	    err) != MU_OK ||
 	    json_get_text(root, "ca_fingerprint", 128, &hex, err) != MU_OK ||
 	    json_get_text(root, "server", 1024, &server, err) != MU_OK)
 		return mu_wrap(err, "%s", path);
 	if (!home_fingerprint_parse(hex, &fingerprint))
-		return mu_fail(err, MU_ECONFIG, "%s: ca_fingerprint is not 64 hex digits: remove the file and "
+		return mu_fail(err, MU_ECONFIG,
+		    "%s: ca_fingerprint is not 64 hex digits: remove the file and "
 		    "log in anew", path);
 	h->ca_fingerprint = mu_strdup(fingerprint.data);
 	h->server = mu_strdup(server);
@@ -220,7 +228,8 @@ home_pin(struct home *h, const char *server, const char *ca_fingerprint, const c
 	json_object_end(&w);
 	json_end(&w);
 	mu_buf_char_add(&text, '\n');
-	if (file_remove(h, "session.pem", err) != MU_OK || file_remove(h, "server.json", err) != MU_OK ||
+	if (file_remove(h, "session.pem", err) != MU_OK ||
+	    file_remove(h, "server.json", err) != MU_OK ||
 	    (ca_pem != NULL && file_write(h, "ca.crt", ca_pem, strlen(ca_pem), err) != MU_OK) ||
 	    file_write(h, "server.json", text.data, text.size_bytes, err) != MU_OK)
 		return err->rc;
@@ -231,7 +240,7 @@ home_pin(struct home *h, const char *server, const char *ca_fingerprint, const c
 	return MU_OK;
 }
 
-/* --- Session --------------------------------------------------------------------------------------- */
+/* --- Session ---------------------------------------------------------------------------------- */
 
 void
 home_session_clear(struct home_session *s)
@@ -242,7 +251,8 @@ home_session_clear(struct home_session *s)
 }
 
 enum mu_rc
-home_session_read(const struct home *h, int64_t now_s, struct home_session *out_session, struct mu_err *err)
+home_session_read(const struct home *h, int64_t now_s, struct home_session *out_session,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_freep) char *path = path_join(h->path, "session.pem");
 	MU_AUTO(mu_secret_clear) struct mu_secret text = MU_SECRET_INIT;

@@ -21,7 +21,10 @@ struct home {
 	char *server, *ca_fingerprint;	/* NULL: nothing is pinned yet */
 };
 
-/* Finds it and reads server.json. MU_ECONFIG: not ours, open to others, or a file in it is not as written. */
+/*
+ * Finds it and reads server.json. MU_ECONFIG: not ours, open to others, or a file in it is not as
+ * written.
+ */
 MU_CHECKED enum mu_rc home_open(struct home **out_home, struct mu_err *err);
 void home_close(struct home *h);		/* NULL is fine */
 
@@ -37,7 +40,8 @@ struct home_session {
 void home_session_clear(struct home_session *s);
 
 /* MU_EABSENT: there is none, or it has run out */
-MU_CHECKED enum mu_rc home_session_read(const struct home *h, int64_t now_s, struct home_session *out_session,
+MU_CHECKED enum mu_rc home_session_read(const struct home *h, int64_t now_s,
+    struct home_session *out_session,
     struct mu_err *err);
 MU_CHECKED enum mu_rc home_session_write(const struct home *h, const char *cert_pem,
     const struct mu_secret *key_pem, struct mu_err *err);

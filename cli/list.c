@@ -17,15 +17,19 @@ const struct list_row list_people = { "/v1/people", "people", "after", "nobody",
 	{ "NAME", "name" }, { "LOGIN", "uid" }, { "STATE", "state" }, { "SINCE", "state_since" },
 	{ "BLOCKED", "blocked" }, { "SOURCE", "source" }, { "ROLES", "roles" },
 } };
-const struct list_row list_pending = { "/v1/pending", "pending", NULL, "nothing waits for approval", {
-	{ "ID", "digest" }, { "ACTION", "action" }, { "TARGETS", "targets" }, { "ASKED BY", "requester" },
+const struct list_row list_pending = { "/v1/pending", "pending", NULL,
+    "nothing waits for approval", {
+	{ "ID", "digest" }, { "ACTION", "action" }, { "TARGETS", "targets" },
+	{ "ASKED BY", "requester" },
 	{ "REASON", "reason" }, { "NEEDS", "needs.approvals" }, { "LAPSES", "lapses_at" },
 } };
 const struct list_row list_brake = { "/v1/brake", "held", NULL, "nobody is held", {
-	{ "SOURCE", "source" }, { "WHO", "person" }, { "SINCE", "since" }, { "RELEASED", "released" },
+	{ "SOURCE", "source" }, { "WHO", "person" }, { "SINCE", "since" },
+	{ "RELEASED", "released" },
 	{ "REASON", "reason" },
 } };
-const struct list_row list_platforms = { "/v1/platforms", "platforms", NULL, "there is no platform", {
+const struct list_row list_platforms = { "/v1/platforms", "platforms", NULL,
+    "there is no platform", {
 	{ "PLATFORM", "name" }, { "ADAPTER", "adapter" }, { "ACCOUNTS", "accounts" },
 	{ "UNSETTLED", "unsettled" }, { "PARKED", "parked" }, { "OLDEST DEBT", "oldest_debt" },
 	{ "URL", "url" },
@@ -34,17 +38,21 @@ const struct list_row list_clients = { "/v1/clients", "clients", NULL, "there is
 	{ "CLIENT", "name" }, { "PLATFORM", "platform" }, { "RUNS OUT", "not_after" },
 	{ "CONFIGURED", "configured" }, { "FINGERPRINT", "fingerprint" },
 } };
-const struct list_row list_administrators = { "/v1/administrators", "administrators", NULL, "nobody", {
+const struct list_row list_administrators = { "/v1/administrators", "administrators", NULL,
+    "nobody", {
 	{ "WHO", "person" }, { "ROLE", "role" }, { "ACTIVE", "active" }, { "STATE", "state" },
 	{ "FAILURES", "failures" }, { "LOCKED", "locked_at" }, { "ENROLLED", "enrolled_at" },
 	{ "BY", "enrolled_by" },
 } };
 const struct list_row list_sources = { "/v1/sources", "sources", NULL, "there is no source", {
-	{ "SOURCE", "name" }, { "VERDICT", "verdict" }, { "SINCE", "since" }, { "COMPLETE", "complete_at" },
-	{ "PEOPLE", "people" }, { "QUARANTINED", "quarantined" }, { "HELD", "held" }, { "TEXT", "text" },
+	{ "SOURCE", "name" }, { "VERDICT", "verdict" }, { "SINCE", "since" },
+	{ "COMPLETE", "complete_at" },
+	{ "PEOPLE", "people" }, { "QUARANTINED", "quarantined" }, { "HELD", "held" },
+	{ "TEXT", "text" },
 } };
 const struct list_row list_audit = { "/v1/audit", "records", "before", "no record", {
-	{ "AT", "at" }, { "LEAF", "leaf" }, { "KIND", "kind" }, { "WHAT", "*" }, { "RECORD", "record" },
+	{ "AT", "at" }, { "LEAF", "leaf" }, { "KIND", "kind" }, { "WHAT", "*" },
+	{ "RECORD", "record" },
 } };
 
 static enum mu_rc
@@ -55,7 +63,8 @@ query_add(struct mu_buf *target, const struct args *a, struct mu_err *err)
 		MU_AUTO(mu_buf_clear) struct mu_buf value = MU_BUF_INIT;
 		int64_t at_s;
 
-		if (a->values[i] == NULL || !a->spec.list[i].is_option || strcmp(name, "limit") == 0)
+		if (a->values[i] == NULL || !a->spec.list[i].is_option ||
+		    strcmp(name, "limit") == 0)
 			continue;
 		if (strcmp(a->spec.list[i].value, "TIME") != 0)
 			mu_buf_text_add(&value, a->values[i]);
@@ -102,7 +111,8 @@ page_show(struct cli *c, struct shown *s, const struct json_node *list)
 
 /* Asks for pages until there is none, or enough. */
 static int
-pages_show(struct cli *c, const struct list_row *row, const char *query, int64_t limit, struct shown *s)
+pages_show(struct cli *c, const struct list_row *row, const char *query, int64_t limit,
+    struct shown *s)
 {
 	MU_AUTO(mu_freep) char *next = NULL;
 
@@ -114,7 +124,8 @@ pages_show(struct cli *c, const struct list_row *row, const char *query, int64_t
 
 		mu_buf_text_add(&target, query);
 		if (row->page != NULL)
-			mu_buf_format(&target, "%climit=%lld", strchr(query, '?') == NULL ? '?' : '&',
+			mu_buf_format(&target, "%climit=%lld",
+			    strchr(query, '?') == NULL ? '?' : '&',
 			    (long long)want);
 		if (next != NULL) {
 			mu_buf_format(&target, "&%s=", row->page);
@@ -152,7 +163,8 @@ list_run(struct cli *c, const struct args *a)
 	int64_t limit = ROWS_MAX;
 	int status;
 
-	if (row->page != NULL && args_has(a, "limit") && !mu_int_parse(args_get(a, "limit"), 1, ROWS_MAX, &limit))
+	if (row->page != NULL && args_has(a, "limit") &&
+	    !mu_int_parse(args_get(a, "limit"), 1, ROWS_MAX, &limit))
 		return cli_usage(c, "--limit %s is no number from 1", args_get(a, "limit"));
 	mu_buf_text_add(&query, row->path);
 	if (query_add(&query, a, &err) != MU_OK)

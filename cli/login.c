@@ -44,7 +44,8 @@ credentials_ask(const struct cli *c, const char *user, struct credentials *l, st
 
 /* action or csr: NULL for what it is not about. */
 static void
-body_write(const struct credentials *l, const char *action_json, const char *csr, struct mu_buf *out_body)
+body_write(const struct credentials *l, const char *action_json, const char *csr,
+    struct mu_buf *out_body)
 {
 	struct json_writer w;
 
@@ -75,11 +76,12 @@ login_body_make(struct cli *c, const char *user, const char *action_json, struct
 	return CLI_DONE;
 }
 
-/* --- Login --------------------------------------------------------------------------------------------- */
+/* --- Login ------------------------------------------------------------------------------------ */
 
 /*
- * Sees to it that there is a pinned server. A fingerprint comes from whoever bootstrapped muster, so it may
- * take the place of another; a server alone is trusted by the authority that is pinned already.
+ * Sees to it that there is a pinned server. A fingerprint comes from whoever bootstrapped muster,
+ * so it may take the place of another; a server alone is trusted by the authority that is pinned
+ * already.
  */
 static int
 pin_ensure(struct cli *c)
@@ -94,7 +96,8 @@ pin_ensure(struct cli *c)
 		return status;
 	server = c->server == NULL ? c->home->server : c->server;
 	if (server == NULL || (c->ca_fingerprint == NULL && c->home->ca_fingerprint == NULL))
-		return cli_usage(c, "the first login needs --server URL and --ca-fingerprint HEX, as muster "
+		return cli_usage(c,
+		    "the first login needs --server URL and --ca-fingerprint HEX, as muster "
 		    "bootstrap printed them");
 	if (c->ca_fingerprint != NULL && !home_fingerprint_parse(c->ca_fingerprint, &fingerprint))
 		return cli_usage(c, "--ca-fingerprint is 64 hex digits");
@@ -144,11 +147,13 @@ enrolment_finish(struct cli *c, const char *uri, bool with_qr, struct credential
 		show_line(c->out, "Put this seed into your authenticator; it is not shown again:");
 	qr_show(c, uri, with_qr);
 	mu_secret_clear(&l->code);
-	return secret_code_ask(c, "First code: ", &l->code, &err) == MU_OK ? CLI_DONE : cli_fail(c, &err);
+	return secret_code_ask(c, "First code: ", &l->code, &err) == MU_OK ? CLI_DONE :
+	    cli_fail(c, &err);
 }
 
 static int
-login_ask(struct cli *c, const struct credentials *l, const char *csr, struct json_node **out_answer)
+login_ask(struct cli *c, const struct credentials *l, const char *csr,
+    struct json_node **out_answer)
 {
 	MU_AUTO(mu_buf_wipe) struct mu_buf body = MU_BUF_INIT;
 
@@ -170,7 +175,8 @@ login_session(struct cli *c, const char *user, bool with_qr)
 	if (status != CLI_DONE)
 		return status;
 	key = crypto_key_new(CRYPTO_ES256);
-	if (crypto_csr_make(key, "muster", &csr, &err) != MU_OK || credentials_ask(c, user, &l, &err) != MU_OK)
+	if (crypto_csr_make(key, "muster", &csr, &err) != MU_OK ||
+	    credentials_ask(c, user, &l, &err) != MU_OK)
 		return cli_fail(c, &err);
 	status = login_ask(c, &l, csr.data, &answer);
 	uri = json_find_text(json_find(answer, "enrolment"), "uri");
@@ -194,7 +200,8 @@ login_run(struct cli *c, const struct args *a)
 {
 	int status = pin_ensure(c);
 
-	return status == CLI_DONE ? login_session(c, args_get(a, "user"), !args_has(a, "no-qr")) : status;
+	return status == CLI_DONE ? login_session(c, args_get(a, "user"), !args_has(a, "no-qr")) :
+	    status;
 }
 
 /* The session is forgotten here whatever the server says. */
@@ -221,7 +228,7 @@ login_out_run(struct cli *c, const struct args *a)
 	return status;
 }
 
-/* --- Bootstrap ----------------------------------------------------------------------------------------- */
+/* --- Bootstrap -------------------------------------------------------------------------------- */
 
 static void
 bootstrap_show(const struct cli *c, const struct json_node *answer, bool with_qr)
@@ -271,7 +278,8 @@ bootstrap_confirm(struct cli *c, const char *person_id)
 		return CLI_DONE;
 	}
 	(void)json_find_int(answer, "active", &active);
-	show_line(c->out, "done: %lld administrator%s active%s", (long long)active, active == 1 ? " is" : "s are",
+	show_line(c->out, "done: %lld administrator%s active%s", (long long)active,
+	    active == 1 ? " is" : "s are",
 	    active < 2 ? "; bootstrap the second one now" : "; this door is closed now");
 	return CLI_DONE;
 }

@@ -16,12 +16,15 @@ is_hex(const char *text)
 	return text[strspn(text, "0123456789abcdef")] == '\0';
 }
 
-/* The one pending action whose digest begins like this; the choice is told when there are several. */
+/*
+ * The one pending action whose digest begins like this; the choice is told when there are several.
+ */
 static int
 digest_find(struct cli *c, const char *id, struct mu_buf *out_digest)
 {
 	static const struct show_column columns[] = {
-		{ "ID", "digest" }, { "ACTION", "action" }, { "ASKED BY", "requester" }, { NULL, NULL },
+		{ "ID", "digest" }, { "ACTION", "action" }, { "ASKED BY", "requester" },
+		{ NULL, NULL },
 	};
 	MU_AUTO(show_table_clear) struct show_table found;
 	MU_AUTO(json_freep) struct json_node *root = NULL;
@@ -60,7 +63,8 @@ digest_of(struct cli *c, const char *given, struct mu_buf *out_digest)
 
 	mu_text_lower(id);
 	if (!is_hex(id) || strlen(id) < PREFIX_DIGITS || strlen(id) > DIGEST_DIGITS)
-		return cli_usage(c, "\"%s\" is no ID: it is %d or more of the digits that muster pending shows",
+		return cli_usage(c,
+		    "\"%s\" is no ID: it is %d or more of the digits that muster pending shows",
 		    given, PREFIX_DIGITS);
 	status = talk_open(c, TALK_SESSION);
 	if (status != CLI_DONE)
@@ -85,7 +89,8 @@ policy_show(struct cli *c, const struct json_node *action)
 
 /* Shows the action, asks for the code, sends the decision. */
 static int
-decide(struct cli *c, const char *id, const char *verb, const char *reason, struct json_node **out_action,
+decide(struct cli *c, const char *id, const char *verb, const char *reason,
+    struct json_node **out_action,
     struct json_node **out_shown)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT, target = MU_BUF_INIT;
@@ -123,13 +128,15 @@ pending_deny_run(struct cli *c, const struct args *a)
 {
 	MU_AUTO(json_freep) struct json_node *action = NULL, *shown = NULL;
 	int status = decide(c, args_get(a, "ID"), "deny", args_get(a, "reason"), &action, &shown);
-	const char *state = json_find_text(action, "state"), *name = json_find_text(action, "action");
+	const char *state = json_find_text(action, "state"),
+	    *name = json_find_text(action, "action");
 
 	if (status != CLI_DONE)
 		return status;
 	if (c->json)
 		show_node(c->out, action);
 	else
-		show_line(c->out, "%s: %s", state == NULL ? "no answer" : state, name == NULL ? "" : name);
+		show_line(c->out, "%s: %s", state == NULL ? "no answer" : state,
+		    name == NULL ? "" : name);
 	return mu_text_equal(state, "denied") ? CLI_DONE : CLI_FAILED;
 }

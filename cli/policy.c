@@ -52,7 +52,8 @@ faults_show(struct cli *c, const char *dir, const struct config_faults *faults)
 		if (f->line == 0)	/* of the file as a whole */
 			show_line(c->err, "%s/%s: %s", dir, f->file, f->text);
 		else
-			show_line(c->err, "%s/%s:%u:%u: %s", dir, f->file, f->line, f->column, f->text);
+			show_line(c->err, "%s/%s:%u:%u: %s", dir, f->file, f->line, f->column,
+			    f->text);
 	}
 	if (faults->more_count > 0)
 		show_line(c->err, "and %zu more", faults->more_count);
@@ -88,7 +89,8 @@ folder_parse(struct cli *c, const char *dir, struct reading *r)
 		cli_say(c, "%s holds no policies: no file in it ends in .yaml", dir);
 		return CLI_FAILED;
 	}
-	if (policy_parse(r->folder.files, r->folder.file_count, any_attribute, NULL, &r->faults, &r->policy,
+	if (policy_parse(r->folder.files, r->folder.file_count, any_attribute, NULL, &r->faults,
+	    &r->policy,
 	    &err) == MU_OK)
 		return CLI_DONE;
 	faults_show(c, dir, &r->faults);
@@ -104,11 +106,12 @@ policy_check_run(struct cli *c, const struct args *a)
 	if (status == CLI_DONE && c->json)
 		faults_show(c, args_get(a, "DIR"), &r.faults);
 	else if (status == CLI_DONE)
-		show_line(c->out, "%s: %zu files without a fault", args_get(a, "DIR"), r.folder.file_count);
+		show_line(c->out, "%s: %zu files without a fault", args_get(a, "DIR"),
+		    r.folder.file_count);
 	return status;
 }
 
-/* --- Cases --------------------------------------------------------------------------------------------- */
+/* --- Cases ------------------------------------------------------------------------------------ */
 
 static void
 results_show(struct cli *c, const char *lines, const struct policy_cases_result *sum)
@@ -152,7 +155,8 @@ policy_test_run(struct cli *c, const struct args *a)
 	for (size_t i = 0; i < cases.file_count; i++) {
 		struct policy_cases_result one = { 0, 0 };
 
-		if (policy_cases_run(r.policy, &cases.files[i], mu_now_s(), &r.faults, &lines, &one, &err) != MU_OK)
+		if (policy_cases_run(r.policy, &cases.files[i], mu_now_s(), &r.faults, &lines, &one,
+		    &err) != MU_OK)
 			continue;	/* its faults are told with those of the others */
 		sum.passed += one.passed;
 		sum.failed += one.failed;
@@ -169,7 +173,7 @@ policy_test_run(struct cli *c, const struct args *a)
 	return sum.failed == 0 ? CLI_DONE : CLI_FAILED;
 }
 
-/* --- Plan and apply ------------------------------------------------------------------------------------ */
+/* --- Plan and apply --------------------------------------------------------------------------- */
 
 static void
 files_write(struct json_writer *w, const struct policy_folder *folder)
@@ -187,9 +191,11 @@ names_check(const struct cli *c, const struct policy_folder *folder)
 	for (size_t i = 0; i < folder->file_count; i++) {
 		const char *name = folder->files[i].name;
 
-		if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0')
+		if (name[strspn(name,
+		    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0')
 			continue;
-		cli_say(c, "%s: a policy's file is named with letters, digits, '.', '-' and '_'", name);
+		cli_say(c, "%s: a policy's file is named with letters, digits, '.', '-' and '_'",
+		    name);
 		return CLI_FAILED;
 	}
 	return CLI_DONE;
@@ -261,7 +267,7 @@ policy_apply_run(struct cli *c, const struct args *a)
 	return act_with(c, a, args_json.data);
 }
 
-/* --- What an approver sees ------------------------------------------------------------------------------ */
+/* --- What an approver sees -------------------------------------------------------------------- */
 
 /* How many bytes at the front of both are the same whole lines. */
 static size_t

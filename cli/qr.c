@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define MARGIN		4
-#define BLACK_ON_WHITE	"\033[30;47;38;5;16;48;5;231m"	/* the second pair where there are 256 colours */
+/* the second pair where there are 256 colours */
+#define BLACK_ON_WHITE	"\033[30;47;38;5;16;48;5;231m"
 #define AS_BEFORE	"\033[0m\n"
 
 static bool

@@ -8,8 +8,9 @@
 #include "cli/cli.h"
 
 /*
- * Appends a QR code (ISO/IEC 18004, level M) in half blocks, two modules a character, black on white whatever the
- * terminal's colours, with the margin of four modules that the standard asks for.
+ * Appends a QR code (ISO/IEC 18004, level M) in half blocks, two modules a character, black on
+ * white whatever the terminal's colours, with the margin of four modules that the standard asks
+ * for.
  * MU_EINPUT  the text is too long for one
  */
 MU_CHECKED enum mu_rc qr_format(const char *text, struct mu_buf *b, struct mu_err *err);

@@ -39,7 +39,8 @@ secret_line_read(int fd, struct mu_secret *out_line, struct mu_err *err)
 	else if (got == 0 && bytes == 0)
 		rc = mu_fail(err, MU_EINPUT, "the input has ended");
 	else if (bytes > sizeof(line))
-		rc = mu_fail(err, MU_EINPUT, "more than %d bytes in one line", SECRET_LINE_MAX_BYTES);
+		rc = mu_fail(err, MU_EINPUT, "more than %d bytes in one line",
+		    SECRET_LINE_MAX_BYTES);
 	else	/* the last line may do without its end */
 		mu_secret_set(out_line, line, bytes);
 	explicit_bzero(line, sizeof(line));
@@ -83,7 +84,8 @@ terminal_ask(const char *prompt, bool hidden, struct mu_secret *out_line, struct
 	enum mu_rc rc;
 
 	if (tty < 0)
-		return mu_fail(err, MU_ECONFIG, "there is no terminal to ask on: --secrets-stdin reads "
+		return mu_fail(err, MU_ECONFIG,
+		    "there is no terminal to ask on: --secrets-stdin reads "
 		    "passwords and codes from standard input, a line each");
 	if (write(tty, prompt, strlen(prompt)) < 0)
 		rc = mu_fail_errno(err, MU_ECONFIG, "the terminal takes no question");
@@ -109,13 +111,15 @@ secret_ask(const struct cli *c, const char *prompt, bool hidden, struct mu_secre
 		return mu_fail(err, MU_EINPUT, "%.*s: nothing was given, nothing was done",
 		    (int)strcspn(prompt, ":"), prompt);
 	if (memchr(line.bytes, '\0', line.size_bytes) != NULL)
-		return mu_fail(err, MU_EINPUT, "%.*s: it holds a NUL", (int)strcspn(prompt, ":"), prompt);
+		return mu_fail(err, MU_EINPUT, "%.*s: it holds a NUL", (int)strcspn(prompt, ":"),
+		    prompt);
 	mu_secret_move(out_secret, &line);
 	return MU_OK;
 }
 
 enum mu_rc
-secret_code_ask(const struct cli *c, const char *prompt, struct mu_secret *out_code, struct mu_err *err)
+secret_code_ask(const struct cli *c, const char *prompt, struct mu_secret *out_code,
+    struct mu_err *err)
 {
 	size_t kept = 0;
 
@@ -138,7 +142,8 @@ secret_user_ask(const struct cli *c, const char *given, char **out_user, struct 
 	const char *fallback = unix_user == NULL ? "" : unix_user->pw_name;
 
 	mu_buf_format(&prompt, fallback[0] == '\0' ? "User: " : "User [%s]: ", fallback);
-	if (given == NULL && !c->secrets_stdin && terminal_ask(prompt.data, false, &line, err) != MU_OK)
+	if (given == NULL && !c->secrets_stdin && terminal_ask(prompt.data, false, &line,
+	    err) != MU_OK)
 		return err->rc;
 	if (given == NULL)
 		given = line.size_bytes > 0 ? mu_secret_text(&line) : fallback;

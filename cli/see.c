@@ -15,24 +15,30 @@ static const struct show_column who_rows[] = {
 	{ "logged in as", "person" }, { "role", "role" }, { "until", "expires_at" }, { NULL, NULL },
 };
 static const struct show_column person_rows[] = {
-	{ "name", "name" }, { "login", "uid" }, { "id", "id" }, { "source", "source" }, { "state", "state" },
+	{ "name", "name" }, { "login", "uid" }, { "id", "id" }, { "source", "source" },
+	{ "state", "state" },
 	{ "since", "state_since" }, { "blocked", "blocked" }, { "suspended", "suspended" },
-	{ "held", "held" }, { "starts", "starts_at" }, { "ends", "ends_at" }, { "resumes", "resume_at" },
+	{ "held", "held" }, { "starts", "starts_at" }, { "ends", "ends_at" },
+	{ "resumes", "resume_at" },
 	{ "identified", "identified" }, { "evidence", "evidence" }, { "roles", "roles" },
-	{ "groups", "groups" }, { "identification", "identification" }, { "attributes", "attributes" },
+	{ "groups", "groups" }, { "identification", "identification" },
+	{ "attributes", "attributes" },
 	{ NULL, NULL },
 };
 static const struct show_column account_columns[] = {
-	{ "PLATFORM", "platform" }, { "ACCOUNT", "name" }, { "WANTED", "wanted" }, { "OBSERVED", "observed" },
+	{ "PLATFORM", "platform" }, { "ACCOUNT", "name" }, { "WANTED", "wanted" },
+	{ "OBSERVED", "observed" },
 	{ "SETTLED", "settled" }, { "DEBT SINCE", "debt_since" }, { "CREDENTIAL", "credential" },
 	{ "RIGHTS", "entitlements" }, { "TEXT", "text" }, { NULL, NULL },
 };
 static const struct show_column grant_columns[] = {
-	{ "GRANTED", "role" }, { "FROM", "starts_at" }, { "UNTIL", "ends_at" }, { "BY", "granted_by" },
+	{ "GRANTED", "role" }, { "FROM", "starts_at" }, { "UNTIL", "ends_at" },
+	{ "BY", "granted_by" },
 	{ "REASON", "reason" }, { NULL, NULL },
 };
 static const struct show_column platform_rows[] = {
-	{ "platform", "name" }, { "adapter", "adapter" }, { "url", "url" }, { "accounts", "accounts" },
+	{ "platform", "name" }, { "adapter", "adapter" }, { "url", "url" },
+	{ "accounts", "accounts" },
 	{ "unsettled", "unsettled" }, { "parked", "parked" }, { "oldest debt", "oldest_debt" },
 	{ NULL, NULL },
 };
@@ -44,15 +50,19 @@ static const struct show_column status_rows[] = {
 	{ "administrators", "administrators" }, { "pending actions", "pending" }, { NULL, NULL },
 };
 static const struct show_column process_columns[] = {
-	{ "PROCESS", "name" }, { "READY", "ready" }, { "SINCE", "since" }, { "RESTARTS", "restarts" },
+	{ "PROCESS", "name" }, { "READY", "ready" }, { "SINCE", "since" },
+	{ "RESTARTS", "restarts" },
 	{ "PID", "pid" }, { NULL, NULL },
 };
 static const struct show_column source_columns[] = {
-	{ "SOURCE", "name" }, { "VERDICT", "verdict" }, { "SINCE", "since" }, { "COMPLETE", "complete_at" },
-	{ "PEOPLE", "people" }, { "QUARANTINED", "quarantined" }, { "TEXT", "text" }, { NULL, NULL },
+	{ "SOURCE", "name" }, { "VERDICT", "verdict" }, { "SINCE", "since" },
+	{ "COMPLETE", "complete_at" },
+	{ "PEOPLE", "people" }, { "QUARANTINED", "quarantined" }, { "TEXT", "text" },
+	{ NULL, NULL },
 };
 static const struct show_column brake_columns[] = {
-	{ "BRAKE", "name" }, { "HELD", "held" }, { "SINCE", "held_since" }, { "REASON", "held_reason" },
+	{ "BRAKE", "name" }, { "HELD", "held" }, { "SINCE", "held_since" },
+	{ "REASON", "held_reason" },
 	{ NULL, NULL },
 };
 static const struct show_column status_platform_columns[] = {
@@ -62,7 +72,8 @@ static const struct show_column status_platform_columns[] = {
 
 /* GET path: in JSON it is shown as it is. */
 static int
-see(struct cli *c, const char *path, const char *segment, const char *rest, struct json_node **out_root)
+see(struct cli *c, const char *path, const char *segment, const char *rest,
+    struct json_node **out_root)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf target = MU_BUF_INIT;
 	int status = talk_open(c, TALK_SESSION);
@@ -144,7 +155,7 @@ see_platform_run(struct cli *c, const struct args *a)
 	return CLI_DONE;
 }
 
-/* --- Status -------------------------------------------------------------------------------------------- */
+/* --- Status ----------------------------------------------------------------------------------- */
 
 /* Sources whose brake holds somebody. */
 static void
@@ -188,15 +199,18 @@ number_of(const struct json_node *object, const char *name)
 static void
 status_line_show(FILE *to, const struct json_node *root)
 {
-	const struct json_node *sources = json_find(root, "sources"), *platforms = json_find(root, "platforms");
+	const struct json_node *sources = json_find(root, "sources"),
+	    *platforms = json_find(root, "platforms");
 	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
 
 	mu_time_format(&line, mu_now_s());
-	mu_buf_format(&line, " active=%lld pending=%lld", (long long)number_of(json_find(root, "people"), "active"),
+	mu_buf_format(&line, " active=%lld pending=%lld",
+	    (long long)number_of(json_find(root, "people"), "active"),
 	    (long long)number_of(root, "pending"));
 	for (size_t i = 0; i < json_count(sources); i++) {
 		const struct json_node *s = json_at(sources, i);
-		const char *name = json_find_text(s, "name"), *verdict = json_find_text(s, "verdict");
+		const char *name = json_find_text(s, "name"),
+		    *verdict = json_find_text(s, "verdict");
 
 		mu_buf_format(&line, " source=%s verdict=%s held=%lld", name == NULL ? "" : name,
 		    verdict == NULL ? "" : verdict, (long long)number_of(s, "held"));
@@ -205,7 +219,8 @@ status_line_show(FILE *to, const struct json_node *root)
 		const struct json_node *p = json_at(platforms, i);
 		const char *name = json_find_text(p, "name");
 
-		mu_buf_format(&line, " platform=%s unsettled=%lld parked=%lld", name == NULL ? "" : name,
+		mu_buf_format(&line, " platform=%s unsettled=%lld parked=%lld",
+		    name == NULL ? "" : name,
 		    (long long)number_of(p, "unsettled"), (long long)number_of(p, "parked"));
 	}
 	show_line(to, "%s", line.data);
@@ -232,7 +247,8 @@ int
 see_status_run(struct cli *c, const struct args *a)
 {
 	bool watch = args_has(a, "watch");
-	int status = talk_open(c, c->console != NULL || !talk_has_session(c) ? TALK_CONSOLE : TALK_SESSION);
+	bool has_session = c->console == NULL && talk_has_session(c);
+	int status = talk_open(c, has_session ? TALK_SESSION : TALK_CONSOLE);
 
 	if (status != CLI_DONE)
 		return status;

@@ -14,7 +14,7 @@
 #define GAP		2
 #define SPACES		"  "
 
-/* --- Escapes ------------------------------------------------------------------------------------- */
+/* --- Escapes ---------------------------------------------------------------------------------- */
 
 void
 show_locale(void)
@@ -28,8 +28,10 @@ show_locale(void)
 static bool
 is_deceptive(wchar_t c)
 {
-	return c == 0x61c || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||	/* UAX #9 */
-	    c == 0x200b || c == 0x200e || c == 0x200f || (c >= 0x2060 && c <= 0x2064) || c == 0xfeff ||
+	/* UAX #9 */
+	return c == 0x61c || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+	    c == 0x200b || c == 0x200e || c == 0x200f || (c >= 0x2060 && c <= 0x2064) ||
+	    c == 0xfeff ||
 	    (c >= 0xe0000 && c <= 0xe007f);	/* tags */
 }
 
@@ -132,7 +134,8 @@ show_json(FILE *to, const char *json)
 		else if (c < 0x10000)
 			mu_buf_format(&line, "\\u%04x", (unsigned)c);
 		else
-			mu_buf_format(&line, "\\u%04x\\u%04x", 0xd800 + (((unsigned)c - 0x10000) >> 10),
+			mu_buf_format(&line, "\\u%04x\\u%04x",
+			    0xd800 + (((unsigned)c - 0x10000) >> 10),
 			    0xdc00 + ((unsigned)c & 0x3ff));
 		length = length == 0 ? 1 : length;
 		json += length;
@@ -152,7 +155,7 @@ show_node(FILE *to, const struct json_node *n)
 		show_json(to, mu_buf_text(&text));
 }
 
-/* --- Values -------------------------------------------------------------------------------------- */
+/* --- Values ----------------------------------------------------------------------------------- */
 
 static void
 time_format(struct mu_buf *b, int64_t at_s)
@@ -273,7 +276,8 @@ member_find(const struct json_node *object, const char *path)
 }
 
 static void
-cell_format(struct mu_buf *b, const struct show_column *columns, size_t column, const struct json_node *row)
+cell_format(struct mu_buf *b, const struct show_column *columns, size_t column,
+    const struct json_node *row)
 {
 	if (strcmp(columns[column].member, "*") == 0)
 		object_format(b, row, columns);
@@ -281,7 +285,7 @@ cell_format(struct mu_buf *b, const struct show_column *columns, size_t column, 
 		value_format(b, member_find(row, columns[column].member));
 }
 
-/* --- Tables -------------------------------------------------------------------------------------- */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 void
 show_table_init(struct show_table *t, const struct show_column *columns, bool sparse)
@@ -321,7 +325,8 @@ row_print(const struct show_table *t, char *const *cells, FILE *to)
 	size_t owed = 0;
 
 	for (size_t i = 0; i < t->column_count; i++) {
-		const char *text = cells == NULL ? t->columns[i].title : cells[i][0] == '\0' ? "-" : cells[i];
+		const char *text = cells == NULL ? t->columns[i].title : cells[i][0] == '\0' ? "-" :
+		    cells[i];
 		size_t width = show_width(text);
 
 		if (t->widths[i] == 0)
@@ -385,7 +390,8 @@ show_facts(FILE *to, const struct show_column *rows, const struct json_node *obj
 
 		cell_format(&value, rows, i, object);
 		if (value.size_bytes > 0)
-			(void)fprintf(to, "%-*s%s\n", (int)(width + GAP), rows[i].title, mu_buf_text(&value));
+			(void)fprintf(to, "%-*s%s\n", (int)(width + GAP), rows[i].title,
+			    mu_buf_text(&value));
 	}
 }
 

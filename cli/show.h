@@ -2,9 +2,10 @@
  * cli/show.h - what a terminal gets to see: escaped text, tables, JSON
  *
  * Text from the server, from a directory or from an argument is never printed as it came: control
- * characters (C0, C1), what turns the direction of text, whatever has no width, and bytes that are not
- * UTF-8 are shown as \x1b or \u{202e}. In JSON the same are written as JSON escapes, so that its meaning
- * stays. Widths are columns of a terminal (wcwidth), for which LC_CTYPE has to be UTF-8: show_locale.
+ * characters (C0, C1), what turns the direction of text, whatever has no width, and bytes that are
+ * not UTF-8 are shown as \x1b or \u{202e}. In JSON the same are written as JSON escapes, so that
+ * its meaning stays. Widths are columns of a terminal (wcwidth), for which LC_CTYPE has to be
+ * UTF-8: show_locale.
  */
 #ifndef CLI_SHOW_H
 #define CLI_SHOW_H
@@ -30,8 +31,8 @@ void show_json(FILE *to, const char *json);
 void show_node(FILE *to, const struct json_node *n);
 
 /*
- * A column: what of a row it shows. member is a name, or names joined by dots, or "*": all that no other
- * column shows. Times are shown in the local zone, people as "Name (uid)", lists joined.
+ * A column: what of a row it shows. member is a name, or names joined by dots, or "*": all that no
+ * other column shows. Times are shown in the local zone, people as "Name (uid)", lists joined.
  */
 struct show_column {
 	const char *title, *member;
@@ -52,7 +53,8 @@ void show_table_print(struct show_table *t, FILE *to);	/* and forgets the rows: 
 void show_table_clear(struct show_table *t);
 
 /* A table of a whole list; nothing for an empty one. */
-void show_list(FILE *to, const struct show_column *columns, bool sparse, const struct json_node *list);
+void show_list(FILE *to, const struct show_column *columns, bool sparse,
+    const struct json_node *list);
 
 /* One object, a line for each member that is there: "title  value". */
 void show_facts(FILE *to, const struct show_column *rows, const struct json_node *object);

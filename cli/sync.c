@@ -35,7 +35,8 @@ sync_job(struct cli *c, const char *request_json)
 	} else {
 		show_text(c->out, output == NULL ? "" : output);
 		if (json_find_int(answer, "base", &base))
-			show_line(c->out, "compared with version %lld, which is in force", (long long)base);
+			show_line(c->out, "compared with version %lld, which is in force",
+			    (long long)base);
 	}
 	return ended == 0 ? CLI_DONE : CLI_FAILED;
 }
@@ -56,7 +57,8 @@ source_find(struct cli *c, struct mu_buf *out_name)
 	sources = json_find(root, "sources");
 	name = json_find_text(json_at(sources, 0), "name");
 	if (json_count(sources) != 1 || name == NULL)
-		return cli_usage(c, "there are %zu sources: say which, muster sync status lists them",
+		return cli_usage(c,
+		    "there are %zu sources: say which, muster sync status lists them",
 		    json_count(sources));
 	mu_buf_text_add(out_name, name);
 	return CLI_DONE;

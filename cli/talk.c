@@ -11,9 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_MAX_BYTES	(96u << 20)	/* a job's output, each byte of it escaped thrice at most */
+/* a job's output, each byte of it escaped thrice at most */
+#define ANSWER_MAX_BYTES	(96u << 20)
 
-/* Where the console is, unless said: with run: /run/muster, and where state: /var/lib/muster says it all. */
+/*
+ * Where the console is, unless said: with run: /run/muster, and where state: /var/lib/muster says
+ * it all.
+ */
 static const char *const console_paths[] = {
 	"/run/muster/console.sock", "/var/lib/muster/run/console.sock",
 };
@@ -22,7 +26,7 @@ static const struct show_column candidate_columns[] = {
 	{ "NAME", "name" }, { "LOGIN", "uid" }, { "ID", "id" }, { NULL, NULL },
 };
 
-/* --- Open ------------------------------------------------------------------------------------------ */
+/* --- Open ------------------------------------------------------------------------------------- */
 
 int
 talk_home(struct cli *c)
@@ -40,7 +44,8 @@ talk_has_session(struct cli *c)
 	MU_AUTO(home_session_clear) struct home_session session = { .expires_at_s = 0 };
 	struct mu_err err = MU_ERR_INIT;
 
-	return talk_home(c) == CLI_DONE && home_session_read(c->home, mu_now_s(), &session, &err) == MU_OK;
+	return talk_home(c) == CLI_DONE &&
+	    home_session_read(c->home, mu_now_s(), &session, &err) == MU_OK;
 }
 
 static int
@@ -78,8 +83,8 @@ console_open(struct cli *c, struct http_client_settings *settings)
 			settings->unix_socket = console_paths[i];
 	if (settings->unix_socket != NULL && access(settings->unix_socket, W_OK) == 0)
 		return client_open(c, settings);
-	cli_say(c, "no console at %s: is musterd running? --console says where its console.sock is, and only "
-	    "root and the user that musterd runs as may use it",
+	cli_say(c, "no console at %s: is musterd running? --console says where its socket is, "
+	    "and only root and the user that musterd runs as may use it",
 	    settings->unix_socket == NULL ? console_paths[0] : settings->unix_socket);
 	return CLI_UNREACHABLE;
 }
@@ -94,8 +99,8 @@ talk_open(struct cli *c, enum talk_to to)
 	if (talk_home(c) != CLI_DONE)
 		return CLI_FAILED;
 	if (c->home->server == NULL) {
-		cli_say(c, "no server is known here yet: muster login --server URL --ca-fingerprint HEX, as "
-		    "muster bootstrap printed them");
+		cli_say(c, "no server is known here yet: muster login --server URL "
+		    "--ca-fingerprint HEX, as muster bootstrap printed them");
 		return CLI_FAILED;
 	}
 	settings.base_url = c->server == NULL ? c->home->server : c->server;
@@ -116,7 +121,7 @@ talk_pin(const struct cli *c, const char *server, const char *fingerprint, struc
 	return cli_fail(c, &err);
 }
 
-/* --- Ask ------------------------------------------------------------------------------------------- */
+/* --- Ask -------------------------------------------------------------------------------------- */
 
 /* Whom each of the given could have meant. */
 static void
@@ -150,7 +155,8 @@ refusal_tell(const struct cli *c, const struct http_reply *reply, const struct j
 	if (reply->status == 401 && talk_has_session((struct cli *)c))
 		cli_say(c, "if your session has ended: muster login");
 	if (reply->retry_after_ms > 0)
-		cli_say(c, "try again in %lld s", (long long)((reply->retry_after_ms + 999) / 1000));
+		cli_say(c, "try again in %lld s",
+		    (long long)((reply->retry_after_ms + 999) / 1000));
 	return reply->status == 503 ? CLI_UNREACHABLE : CLI_FAILED;
 }
 
@@ -161,8 +167,9 @@ reply_read(const struct cli *c, const struct http_reply *reply, struct json_node
 	struct mu_err err = MU_ERR_INIT;
 	int status = CLI_DONE;
 
-	if (reply->body.size_bytes > 0 && json_parse(mu_buf_text(&reply->body), reply->body.size_bytes,
-	    ANSWER_MAX_BYTES, "the answer", &root, &err) != MU_OK && reply->status / 100 == 2) {
+	if (reply->body.size_bytes > 0 &&
+	    json_parse(mu_buf_text(&reply->body), reply->body.size_bytes, ANSWER_MAX_BYTES,
+	    "the answer", &root, &err) != MU_OK && reply->status / 100 == 2) {
 		cli_say(c, "this is no muster server: %s", err.text);
 		return CLI_FAILED;
 	}
@@ -197,7 +204,8 @@ call_send(struct cli *c, struct http_call *call, const struct mu_buf *body, int6
 }
 
 int
-talk_try(struct cli *c, const char *method, const char *target, const struct mu_buf *body, int64_t wait_ms,
+talk_try(struct cli *c, const char *method, const char *target, const struct mu_buf *body,
+    int64_t wait_ms,
     struct json_node **out_root, bool *out_unanswered, struct mu_err *err)
 {
 	struct http_call call = {
@@ -212,7 +220,8 @@ int
 talk_form(struct cli *c, const char *target, const struct mu_buf *form, struct json_node **out_root)
 {
 	struct http_call call = {
-		.method = "POST", .target = target, .content_type = "application/x-www-form-urlencoded",
+		.method = "POST", .target = target,
+		.content_type = "application/x-www-form-urlencoded",
 		.headers = { "Accept: application/json" },
 	};
 	struct mu_err err = MU_ERR_INIT;

@@ -32,7 +32,8 @@ name_fault(const char *name, size_t bytes)
 	for (size_t i = 0; i < bytes; i++) {
 		unsigned char c = (unsigned char)name[i];
 
-		if (c < ' ' || c == 0x7f || (c == 0xc2 && i + 1 < bytes && (unsigned char)name[i + 1] < 0xa0))
+		if (c < ' ' || c == 0x7f || (c == 0xc2 && i + 1 < bytes &&
+		    (unsigned char)name[i + 1] < 0xa0))
 			return "a name holds a control character";
 	}
 	return NULL;
@@ -100,7 +101,8 @@ targets_parse(struct targets *t, const char *text, size_t text_bytes, const char
 		at += bytes + 1;
 	}
 	if (fault_count > 0)
-		return mu_fail(err, MU_EINPUT, "%s: %zu bad line%s; nothing was done", file, fault_count,
+		return mu_fail(err, MU_EINPUT, "%s: %zu bad line%s; nothing was done", file,
+		    fault_count,
 		    fault_count == 1 ? "" : "s");
 	return MU_OK;
 }
@@ -127,7 +129,8 @@ targets_check(const struct targets *t, struct mu_err *err)
 	if (t->count == 0)
 		return mu_fail(err, MU_EINPUT, "say whom it is about");
 	if (t->count > TARGETS_MAX)
-		return mu_fail(err, MU_EINPUT, "one action is about %d people at most: make several of it",
+		return mu_fail(err, MU_EINPUT,
+		    "one action is about %d people at most: make several of it",
 		    TARGETS_MAX);
 	return MU_OK;
 }

@@ -1,9 +1,9 @@
 /*
  * cli/targets.h - whom a command is about: from its arguments, and from a file with a name a line
  *
- * A name is a login name, an address or an id, as the server resolves it: 1 to TARGET_MAX_BYTES bytes of
- * UTF-8 without control characters. In a file, blanks around it do not count; lines that are empty or
- * begin with # are passed over. Named twice is named once.
+ * A name is a login name, an address or an id, as the server resolves it: 1 to TARGET_MAX_BYTES
+ * bytes of UTF-8 without control characters. In a file, blanks around it do not count; lines that
+ * are empty or begin with # are passed over. Named twice is named once.
  */
 #ifndef CLI_TARGETS_H
 #define CLI_TARGETS_H

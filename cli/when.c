@@ -27,7 +27,8 @@ duration_parse(const char *text, int64_t *out_s)
 	for (size_t i = 0; i < MU_COUNT(units); i++) {
 		if (units[i].unit != text[length - 1])
 			continue;
-		if (!mu_int_parse(digits, 1, DURATION_MAX_DAYS * MU_DAY_S / units[i].seconds, &count))
+		if (!mu_int_parse(digits, 1, DURATION_MAX_DAYS * MU_DAY_S / units[i].seconds,
+		    &count))
 			return false;
 		*out_s = count * units[i].seconds;
 		return true;
@@ -41,7 +42,9 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* "17:00": the next or last time that the local clock shows it, whatever it is set to on the way. */
+/*
+ * "17:00": the next or last time that the local clock shows it, whatever it is set to on the way.
+ */
 static bool
 clock_parse(const char *text, int64_t now_s, bool is_past, int64_t *out_at_s)
 {

@@ -90,8 +90,10 @@ it_is_where_the_environment_says(void **state)
 	for (size_t i = 0; i < MU_COUNT(rows); i++) {
 		struct home *h;
 
-		(void)(rows[i].own == NULL ? unsetenv("MUSTER_HOME") : setenv("MUSTER_HOME", rows[i].own, 1));
-		(void)(rows[i].state == NULL ? unsetenv("XDG_STATE_HOME") : setenv("XDG_STATE_HOME", rows[i].state, 1));
+		(void)(rows[i].own == NULL ? unsetenv("MUSTER_HOME") :
+		    setenv("MUSTER_HOME", rows[i].own, 1));
+		(void)(rows[i].state == NULL ? unsetenv("XDG_STATE_HOME") :
+		    setenv("XDG_STATE_HOME", rows[i].state, 1));
 		h = home_new();
 		assert_string_equal(rows[i].want, h->path);
 		home_close(h);
@@ -206,7 +208,8 @@ static void
 what_is_not_as_written_is_named(void **state)
 {
 	static const char *const texts[] = {
-		"", "{}", "[]", "{\"server\":\"https://m\"}", "{\"ca_fingerprint\":\"12\",\"server\":\"https://m\"}",
+		"", "{}", "[]", "{\"server\":\"https://m\"}",
+		    "{\"ca_fingerprint\":\"12\",\"server\":\"https://m\"}",
 	};
 	struct mu_err err = MU_ERR_INIT;
 	struct home *h = home_new();

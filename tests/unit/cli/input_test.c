@@ -19,7 +19,7 @@
 #include "cli/show.h"
 #include "cli/targets.h"
 
-/* --- Times: Central European, without a file of zones; now is in summer unless said ---------------------- */
+/* --- Times: Central European, without a file of zones; now is in summer unless said ----------- */
 
 #define ZONE		"CET-1CEST,M3.5.0,M10.5.0/3"
 #define SUMMER		"2026-07-01T10:00:00Z"		/* 12:00 there */
@@ -36,20 +36,24 @@ static struct when_row {
 	{ "days from now", "7d", SUMMER, false, "2026-07-08T10:00:00Z" },
 	{ "seconds from now", "90s", SUMMER, false, "2026-07-01T10:01:30Z" },
 	{ "hours ago", "8h", SUMMER, true, "2026-07-01T02:00:00Z" },
-	{ "a moment with its zone", "2026-07-01T18:00:00+02:00", SUMMER, false, "2026-07-01T16:00:00Z" },
+	{ "a moment with its zone", "2026-07-01T18:00:00+02:00", SUMMER, false,
+	    "2026-07-01T16:00:00Z" },
 	{ "later today, by the local clock", "17:00", SUMMER, false, "2026-07-01T15:00:00Z" },
 	{ "that time has passed today: tomorrow", "09:00", SUMMER, false, "2026-07-02T07:00:00Z" },
 	{ "now is not the next", "12:00", SUMMER, false, "2026-07-02T10:00:00Z" },
 	{ "now is the last", "12:00", SUMMER, true, "2026-07-01T10:00:00Z" },
 	{ "yesterday evening", "17:00", SUMMER, true, "2026-06-30T15:00:00Z" },
-	{ "tomorrow morning is an hour nearer in spring", "08:00", SPRING_EVE, false, "2026-03-29T06:00:00Z" },
+	{ "tomorrow morning is an hour nearer in spring", "08:00", SPRING_EVE, false,
+	    "2026-03-29T06:00:00Z" },
 	{ "and an hour further in autumn", "08:00", AUTUMN_EVE, false, "2026-10-25T07:00:00Z" },
-	{ "a duration is a duration, whatever the clocks do", "12h", AUTUMN_EVE, false, "2026-10-25T08:00:00Z" },
+	{ "a duration is a duration, whatever the clocks do", "12h", AUTUMN_EVE, false,
+	    "2026-10-25T08:00:00Z" },
 	{ "midnight", "00:00", SUMMER, false, "2026-07-01T22:00:00Z" },
 	{ "no such hour", "24:00", SUMMER, false, NULL },
 	{ "no such minute", "17:60", SUMMER, false, NULL },
 	{ "a time of the past is no end", "2026-06-30T00:00:00Z", SUMMER, false, NULL },
-	{ "a time to come is no beginning of what was", "2027-06-30T00:00:00Z", SUMMER, true, NULL },
+	{ "a time to come is no beginning of what was", "2027-06-30T00:00:00Z", SUMMER, true,
+	    NULL },
 	{ "a time without a zone", "2026-07-01T18:00:00", SUMMER, false, NULL },
 	{ "nothing", "", SUMMER, false, NULL },
 	{ "no number", "h", SUMMER, false, NULL },
@@ -83,7 +87,7 @@ when_row(void **state)
 	assert_string_equal(r->want, text.data);
 }
 
-/* --- Targets --------------------------------------------------------------------------------------------- */
+/* --- Targets ---------------------------------------------------------------------------------- */
 
 #define NAME_64		"nameonameonameonameonameonameonameonameonameonameonameonameonam1"
 #define NAME_256	NAME_64 NAME_64 NAME_64 NAME_64
@@ -93,13 +97,16 @@ static struct target_row {
 } target_rows[] = {
 	{ "a name a line", "mreid\nhlarsen\n", "mreid,hlarsen", "" },
 	{ "the last line may do without its end", "mreid\nhlarsen", "mreid,hlarsen", "" },
-	{ "empty lines and comments do not count", "\n# all of sales\nmreid\n   \n  # not her\n", "mreid", "" },
-	{ "blanks around a name do not count, nor those of DOS", "  mreid\t\r\nhlarsen\r\n", "mreid,hlarsen", "" },
+	{ "empty lines and comments do not count", "\n# all of sales\nmreid\n   \n  # not her\n",
+	    "mreid", "" },
+	{ "blanks around a name do not count, nor those of DOS", "  mreid\t\r\nhlarsen\r\n",
+	    "mreid,hlarsen", "" },
 	{ "blanks within do", "Hana Larsen\n", "Hana Larsen", "" },
 	{ "twice is once", "mreid\nhlarsen\nmreid\n", "mreid,hlarsen", "" },
 	{ "a name in UTF-8", "M\xc4\x81rama Reid\n", "M\xc4\x81rama Reid", "" },
 	{ "the longest name", NAME_256 "\n", NAME_256, "" },
-	{ "one byte more", "mreid\n" NAME_256 "x\n", NULL, "F:2: a name is longer than 256 bytes\n" },
+	{ "one byte more", "mreid\n" NAME_256 "x\n", NULL,
+	    "F:2: a name is longer than 256 bytes\n" },
 	{ "a control character", "a\x1b[2Jb\n", NULL, "F:1: a name holds a control character\n" },
 	{ "a tabulator within", "a\tb\n", NULL, "F:1: a name holds a control character\n" },
 	{ "a control character of the upper half", "a\xc2\x9b" "b\n", NULL,
@@ -159,7 +166,7 @@ a_file_that_is_not_there_is_named(void **state)
 	assert_non_null(strstr(err.text, "/nonexistent/list"));
 }
 
-/* --- Secrets --------------------------------------------------------------------------------------------- */
+/* --- Secrets ---------------------------------------------------------------------------------- */
 
 static void
 input_put(const char *text)
@@ -269,9 +276,11 @@ main(void)
 	(void)setenv("TZ", ZONE, 1);
 	show_locale();
 	for (size_t i = 0; i < MU_COUNT(when_rows); i++)
-		whens[i] = (struct CMUnitTest){ when_rows[i].name, when_row, NULL, NULL, &when_rows[i] };
+		whens[i] = (struct CMUnitTest){ when_rows[i].name, when_row, NULL, NULL,
+		    &when_rows[i] };
 	for (size_t i = 0; i < MU_COUNT(target_rows); i++)
-		files[i] = (struct CMUnitTest){ target_rows[i].name, target_row, NULL, NULL, &target_rows[i] };
+		files[i] = (struct CMUnitTest){ target_rows[i].name, target_row, NULL, NULL,
+		    &target_rows[i] };
 	return cmocka_run_group_tests_name("times", whens, NULL, NULL) +
 	    cmocka_run_group_tests_name("targets", files, NULL, NULL) +
 	    cmocka_run_group_tests_name("input", rest, NULL, NULL);

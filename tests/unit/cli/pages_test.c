@@ -56,7 +56,8 @@ mdoc_format(const char *spec, struct mu_buf *b)
 	static const struct {
 		char sign;
 		const char *macro;
-	} macros[] = { { '[', " Oo" }, { ']', " Oc" }, { '(', " Po" }, { ')', " Pc" }, { '|', " |" } };
+	} macros[] = { { '[', " Oo" }, { ']', " Oc" }, { '(', " Po" }, { ')', " Pc" },
+	    { '|', " |" } };
 
 	while (*spec != '\0') {
 		size_t bytes = strcspn(spec, " []()|"), i = 0;
@@ -157,7 +158,8 @@ zsh_completes_every_command_and_option(void **state)
 static void
 both_complete_the_global_options(void **state)
 {
-	static const char *const pages[] = { "cli/completion/muster.bash", "cli/completion/muster.zsh" };
+	static const char *const pages[] = { "cli/completion/muster.bash",
+	    "cli/completion/muster.zsh" };
 	MU_AUTO(mu_buf_clear) struct mu_buf options = MU_BUF_INIT;
 	struct arg_spec spec;
 

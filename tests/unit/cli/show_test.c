@@ -1,5 +1,6 @@
 /*
- * show_test.c - what reaches a terminal: nothing that moves its cursor, and columns that stand straight
+ * show_test.c - what reaches a terminal: nothing that moves its cursor, and columns that stand
+ * straight
  */
 #include "cli/show.h"
 
@@ -19,11 +20,14 @@ static struct escape_row {
 	size_t width;
 } escape_rows[] = {
 	{ "plain text stays", "Hana Larsen", "Hana Larsen", 11 },
-	{ "so does a name with marks", "M\xc4\x81rama \xc5\x8ctene", "M\xc4\x81rama \xc5\x8ctene", 12 },
+	{ "so does a name with marks", "M\xc4\x81rama \xc5\x8ctene", "M\xc4\x81rama \xc5\x8ctene",
+	    12 },
 	{ "a mark that combines has no width", "e\xcc\x81", "e\xcc\x81", 1 },
-	{ "a wide character takes two columns", "\xe5\xb1\xb1\xe7\x94\xb0", "\xe5\xb1\xb1\xe7\x94\xb0", 4 },
+	{ "a wide character takes two columns", "\xe5\xb1\xb1\xe7\x94\xb0",
+	    "\xe5\xb1\xb1\xe7\x94\xb0", 4 },
 	{ "ESC, CSI", "\x1b[2J", "\\x1b[2J", 7 },
-	{ "a new line, a return, a bell, a tabulator", "a\nb\rc\a\t", "a\\x0ab\\x0dc\\x07\\x09", 19 },
+	{ "a new line, a return, a bell, a tabulator", "a\nb\rc\a\t", "a\\x0ab\\x0dc\\x07\\x09",
+	    19 },
 	{ "DEL", "\x7f", "\\x7f", 4 },
 	{ "CSI of the upper half", "\xc2\x9b" "31m", "\\u{9b}31m", 9 },
 	{ "right to left, overridden", "a\xe2\x80\xae" "b", "a\\u{202e}b", 10 },
@@ -87,7 +91,8 @@ is_clean(const char *text)
 	for (const char *at = text; *at != '\0'; at++) {
 		unsigned char c = (unsigned char)*at;
 
-		if ((c < ' ' && c != '\n') || c == 0x7f || (c == 0xc2 && (unsigned char)at[1] < 0xa0))
+		if ((c < ' ' && c != '\n') || c == 0x7f ||
+		    (c == 0xc2 && (unsigned char)at[1] < 0xa0))
 			return false;
 	}
 	return mu_utf8_valid(text, strlen(text)) && strstr(text, "\xe2\x80\xae") == NULL;
@@ -97,7 +102,8 @@ is_clean(const char *text)
 static void
 T15_terminal_bytes_are_clean(void **state)
 {
-	static const struct show_column columns[] = { { "A", "a" }, { "REST", "*" }, { NULL, NULL } };
+	static const struct show_column columns[] = { { "A", "a" }, { "REST", "*" },
+	    { NULL, NULL } };
 	MU_AUTO(mu_buf_clear) struct mu_buf raw = MU_BUF_INIT, json = MU_BUF_INIT;
 	struct json_node *root;
 	struct printed p;
@@ -113,7 +119,8 @@ T15_terminal_bytes_are_clean(void **state)
 		mu_buf_char_add(&json, (char)(0xc0 | c >> 6));
 		mu_buf_char_add(&json, (char)(0x80 | (c & 0x3f)));
 	}
-	mu_buf_text_add(&json, "\\u0001\\u001b\\u007f\\u202e\",\"\xc2\x9b\":[\"\xe2\x80\xae\",{\"\\u001b\":1}]}");
+	mu_buf_text_add(&json,
+	    "\\u0001\\u001b\\u007f\\u202e\",\"\xc2\x9b\":[\"\xe2\x80\xae\",{\"\\u001b\":1}]}");
 	root = json_of(json.data);
 	show_facts(p.to, columns, root);
 	show_member(p.to, "\x1b[2J", root);
@@ -140,7 +147,8 @@ static void
 tables_stand_straight(void **state)
 {
 	static const struct show_column columns[] = {
-		{ "WHO", "person" }, { "N", "count" }, { "YES", "yes" }, { "LIST", "list" }, { NULL, NULL },
+		{ "WHO", "person" }, { "N", "count" }, { "YES", "yes" }, { "LIST", "list" },
+		    { NULL, NULL },
 	};
 	struct json_node *list = json_of("["
 	    "{\"person\":{\"id\":\"1\",\"name\":\"M\xc4\x81rama \xe5\xb1\xb1\",\"uid\":\"m\"},\"count\":7,\"yes\":true,"
@@ -161,8 +169,10 @@ tables_stand_straight(void **state)
 static void
 a_sparse_table_leaves_empty_columns_out(void **state)
 {
-	static const struct show_column columns[] = { { "A", "a" }, { "B", "b" }, { "C", "c.d" }, { NULL, NULL } };
-	struct json_node *list = json_of("[{\"a\":1,\"b\":null,\"c\":{\"d\":\"x\"}},{\"a\":2,\"b\":\"\",\"c\":{}}]");
+	static const struct show_column columns[] = { { "A", "a" }, { "B", "b" }, { "C", "c.d" },
+	    { NULL, NULL } };
+	struct json_node *list =
+	    json_of("[{\"a\":1,\"b\":null,\"c\":{\"d\":\"x\"}},{\"a\":2,\"b\":\"\",\"c\":{}}]");
 	struct printed p;
 
 	(void)state;
@@ -178,8 +188,10 @@ a_sparse_table_leaves_empty_columns_out(void **state)
 static void
 times_are_shown_as_the_local_clock_has_them(void **state)
 {
-	static const struct show_column rows[] = { { "at", "at" }, { "no time", "text" }, { NULL, NULL } };
-	struct json_node *root = json_of("{\"at\":\"2026-07-01T10:00:00Z\",\"text\":\"2026-07-01\"}");
+	static const struct show_column rows[] = { { "at", "at" }, { "no time", "text" },
+	    { NULL, NULL } };
+	struct json_node *root =
+	    json_of("{\"at\":\"2026-07-01T10:00:00Z\",\"text\":\"2026-07-01\"}");
 	struct printed p;
 
 	(void)state;
@@ -197,21 +209,27 @@ is_black_at(const char *const *lines, size_t x, size_t y)
 
 	for (size_t i = 0; i < x; i++)
 		at += *at == ' ' ? 1 : 3;
-	return strncmp(at, "\u2588", 3) == 0 || strncmp(at, y % 2 == 0 ? "\u2580" : "\u2584", 3) == 0;
+	return strncmp(at, "\u2588", 3) == 0 || strncmp(at, y % 2 == 0 ? "\u2580" : "\u2584",
+	    3) == 0;
 }
 
-/* ISO/IEC 18004: a finder pattern of seven modules in three corners, four modules of margin around all. */
+/*
+ * ISO/IEC 18004: a finder pattern of seven modules in three corners, four modules of margin around
+ * all.
+ */
 static void
 a_qr_code_has_its_finders_and_its_margin(void **state)
 {
-	static const size_t corners[3][2] = { { 4, 4 }, { 0, 4 }, { 4, 0 } };	/* 0: from the far side */
+	/* 0: from the far side */
+	static const size_t corners[3][2] = { { 4, 4 }, { 0, 4 }, { 4, 0 } };
 	MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT;
 	const char *lines[128];
 	struct mu_err err = MU_ERR_INIT;
 	size_t count = 0, width;
 
 	(void)state;
-	assert_int_equal(MU_OK, qr_format("otpauth://totp/muster:mreid?secret=ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", &b,
+	assert_int_equal(MU_OK,
+	    qr_format("otpauth://totp/muster:mreid?secret=ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", &b,
 	    &err));
 	for (char *at = strtok(b.data, "\n"); at != NULL; at = strtok(NULL, "\n")) {
 		lines[count++] = strchr(at, 'm') + 1;	/* behind the colour */
@@ -224,7 +242,8 @@ a_qr_code_has_its_finders_and_its_margin(void **state)
 			assert_false(is_black_at(lines, k, i));
 		}
 	for (size_t c = 0; c < MU_COUNT(corners); c++) {
-		size_t x = corners[c][0] == 0 ? width - 11 : 4, y = corners[c][1] == 0 ? width - 11 : 4;
+		size_t x = corners[c][0] == 0 ? width - 11 : 4,
+		    y = corners[c][1] == 0 ? width - 11 : 4;
 
 		for (size_t i = 0; i < 7; i++) {
 			assert_true(is_black_at(lines, x + i, y));
@@ -265,7 +284,8 @@ main(void)
 	(void)setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
 	show_locale();
 	for (size_t i = 0; i < MU_COUNT(escape_rows); i++)
-		escapes[i] = (struct CMUnitTest){ escape_rows[i].name, escape_row, NULL, NULL, &escape_rows[i] };
+		escapes[i] = (struct CMUnitTest){ escape_rows[i].name, escape_row, NULL, NULL,
+		    &escape_rows[i] };
 	return cmocka_run_group_tests_name("escapes", escapes, NULL, NULL) +
 	    cmocka_run_group_tests_name("show", rest, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /*
- * talk_test.c - commands against a server that answers what it is told to: exit status, what is said, what is sent
+ * talk_test.c - commands against a server that answers what it is told to: exit status, what is
+ * said, what is sent
  */
 #include "cli/talk.h"
 
@@ -53,7 +54,8 @@ request_take(int fd)
 		at += (size_t)got;
 		end = strstr(start, "\r\n\r\n");
 		length = strstr(start, "Content-Length: ");
-		if (end != NULL && (length == NULL || strlen(end + 4) >= (size_t)strtoul(length + 16, NULL, 10)))
+		if (end != NULL && (length == NULL || strlen(end + 4) >= (size_t)strtoul(length +
+		    16, NULL, 10)))
 			break;
 	}
 }
@@ -67,8 +69,10 @@ answers_give(const char *const *answers)
 
 		request_take(fd);
 		if (strcmp(answers[i], SILENCE) != 0) {
-			mu_buf_format(&reply, "HTTP/1.1 %.3s X\r\nContent-Type: application/json\r\nContent-Length: "
-			    "%zu\r\nConnection: close\r\n\r\n%s", answers[i], strlen(answers[i] + 4), answers[i] + 4);
+			mu_buf_format(&reply,
+			    "HTTP/1.1 %.3s X\r\nContent-Type: application/json\r\nContent-Length: "
+			    "%zu\r\nConnection: close\r\n\r\n%s", answers[i],
+			    strlen(answers[i] + 4), answers[i] + 4);
 			(void)!write(fd, reply.data, reply.size_bytes);
 		}
 		(void)close(fd);
@@ -83,56 +87,80 @@ static struct talk_row {
 	const char *answers[ANSWERS_MAX];
 	const char *secrets;
 	int status;
-	const char *out, *err, *sent;	/* stand in what was printed and sent; NULL: not looked for */
+	/* stand in what was printed and sent; NULL: not looked for */
+	const char *out, *err, *sent;
 } talk_rows[] = {
 	{ "a bootstrap shows the seed as text, then confirms its first code", false, false,
 	    { SEED, "200 {\"active\":1}" }, "123 456\n", CLI_DONE,
 	    "otpauth://totp/muster:mreid?secret=AAAA\ndone: 1 administrator is active", NULL,
 	    "{\"code\":\"123456\",\"person\":\"P1\"}" },
 	{ "it says how to log in", false, false, { SEED, "200 {\"active\":2}" }, "1\n", CLI_DONE,
-	    "muster login --server https://m:8445 --ca-fingerprint ab", NULL, "{\"role\":\"r\",\"who\":\"mreid\"}" },
-	{ "a wrong first code is refused", false, false, { SEED, "403 {\"detail\":\"wrong code\"}" }, "1\n",
+	    "muster login --server https://m:8445 --ca-fingerprint ab", NULL,
+	    "{\"role\":\"r\",\"who\":\"mreid\"}" },
+	{ "a wrong first code is refused", false, false,
+	    { SEED, "403 {\"detail\":\"wrong code\"}" }, "1\n",
 	    CLI_FAILED, NULL, "muster: wrong code\n", NULL },
-	{ "no code is none", false, false, { SEED }, "\n", CLI_FAILED, NULL, "nothing was given", NULL },
-	{ "a closed door is refused", false, false, { "403 {\"detail\":\"the door is closed\"}" }, "", CLI_FAILED,
+	{ "no code is none", false, false, { SEED }, "\n", CLI_FAILED, NULL, "nothing was given",
+	    NULL },
+	{ "a closed door is refused", false, false, { "403 {\"detail\":\"the door is closed\"}" },
+	    "", CLI_FAILED,
 	    NULL, "muster: the door is closed\n", NULL },
-	{ "who could be meant is listed, fit for a terminal", false, false, { CONFUSED }, "", CLI_FAILED, NULL,
+	{ "who could be meant is listed, fit for a terminal", false, false, { CONFUSED }, "",
+	    CLI_FAILED, NULL,
 	    "Ana\\x1b[2J  ana    1\n", NULL },
 	{ "a refusal in JSON is the server's", false, true, { CONFUSED }, "", CLI_FAILED,
 	    "\"status\":409}\n", "several are meant", NULL },
 	{ "what is away is not reachable", false, false, { "503 {\"detail\":\"store away\"}" }, "",
 	    CLI_UNREACHABLE, NULL, "store away", NULL },
-	{ "no answer is not reachable", false, false, { SILENCE }, "", CLI_UNREACHABLE, NULL, "muster: ", NULL },
-	{ "an answer that is no JSON is no muster's", false, false, { "200 hello" }, "", CLI_FAILED, NULL,
+	{ "no answer is not reachable", false, false, { SILENCE }, "", CLI_UNREACHABLE, NULL,
+	    "muster: ", NULL },
+	{ "an answer that is no JSON is no muster's", false, false, { "200 hello" }, "", CLI_FAILED,
+	    NULL,
 	    "this is no muster server", NULL },
-	{ "an answer without a seed is none", false, false, { "200 {}" }, "", CLI_FAILED, NULL, "holds no seed", NULL },
-	{ "a refusal without words is told by its number", false, false, { "500 " }, "", CLI_FAILED, NULL,
+	{ "an answer without a seed is none", false, false, { "200 {}" }, "", CLI_FAILED, NULL,
+	    "holds no seed", NULL },
+	{ "a refusal without words is told by its number", false, false, { "500 " }, "", CLI_FAILED,
+	    NULL,
 	    "status 500", NULL },
 
-	{ "an action is previewed, coded and done", true, false, { PROPOSAL, "200 " ACTION("executed") }, "123456\n",
+	{ "an action is previewed, coded and done", true, false,
+	    { PROPOSAL, "200 " ACTION("executed") }, "123456\n",
 	    CLI_DONE, "done: revoke (3fa90c1d22e8)\n",
-	    "1 person\na line\nneeds: your code and the approval of 1 other\n", "{\"code\":\"123456\"}" },
-	{ "one that waits for others says so and ends with 3", true, false, { PROPOSAL, "202 " ACTION("pending") },
+	    "1 person\na line\nneeds: your code and the approval of 1 other\n",
+	    "{\"code\":\"123456\"}" },
+	{ "one that waits for others says so and ends with 3", true, false,
+	    { PROPOSAL, "202 " ACTION("pending") },
 	    "123456\n", CLI_PENDING, "pending: 3fa90c1d22e8, 1 approval missing\n", NULL, NULL },
-	{ "in JSON the preview is among the action's members", true, true, { PROPOSAL, "202 " ACTION("pending") },
-	    "123456\n", CLI_PENDING, "\"preview\":{\"lines\":[\"a line\"],\"people\":[],\"summary\":\"1 person\"},"
+	{ "in JSON the preview is among the action's members", true, true,
+	    { PROPOSAL, "202 " ACTION("pending") },
+	    "123456\n", CLI_PENDING,
+	    "\"preview\":{\"lines\":[\"a line\"],\"people\":[],\"summary\":\"1 person\"},"
 	    "\"reason\":\"x\",\"state\":\"pending\"", "", NULL },
-	{ "unknown and ambiguous targets are listed and nothing is sent", true, false, { UNKNOWN }, "123456\n",
-	    CLI_FAILED, "", "\"bob\": nobody\n\"ana\": one of these?\nNAME     LOGIN  ID\nAna One  ana1   1\n", NULL },
-	{ "without a code nothing is executed", true, false, { PROPOSAL }, "", CLI_FAILED, "", "the input has ended",
+	{ "unknown and ambiguous targets are listed and nothing is sent", true, false, { UNKNOWN },
+	    "123456\n",
+	    CLI_FAILED, "",
+	    "\"bob\": nobody\n\"ana\": one of these?\nNAME     LOGIN  ID\nAna One  ana1   1\n",
 	    NULL },
-	{ "a refused code is refused", true, false, { PROPOSAL, "403 {\"detail\":\"wrong code\"}" }, "1\n",
+	{ "without a code nothing is executed", true, false, { PROPOSAL }, "", CLI_FAILED, "",
+	    "the input has ended",
+	    NULL },
+	{ "a refused code is refused", true, false, { PROPOSAL, "403 {\"detail\":\"wrong code\"}" },
+	    "1\n",
 	    CLI_FAILED, "", "muster: wrong code\n", NULL },
 	{ "when no answer came, the server is asked what became of it", true, false,
 	    { PROPOSAL, SILENCE, "200 " ACTION("executed") }, "1\n", CLI_DONE, "done: revoke", NULL,
 	    "GET /v1/actions/" DIGEST " " },
 	{ "and if it was not executed, nothing is claimed", true, false,
-	    { PROPOSAL, SILENCE, "200 " ACTION("prepared") }, "1\n", CLI_UNREACHABLE, "", "muster: ", NULL },
-	{ "and if that is not known, neither", true, false, { PROPOSAL, SILENCE, SILENCE }, "1\n", CLI_UNREACHABLE,
+	    { PROPOSAL, SILENCE, "200 " ACTION("prepared") }, "1\n", CLI_UNREACHABLE, "",
+	    "muster: ", NULL },
+	{ "and if that is not known, neither", true, false, { PROPOSAL, SILENCE, SILENCE }, "1\n",
+	    CLI_UNREACHABLE,
 	    "", "whether it was done, muster audit list tells", NULL },
-	{ "a proposal without a digest is none", true, false, { "200 {\"digest\":\"../../x\"}" }, "1\n", CLI_FAILED,
+	{ "a proposal without a digest is none", true, false, { "200 {\"digest\":\"../../x\"}" },
+	    "1\n", CLI_FAILED,
 	    "", "no proposal", NULL },
-	{ "an action that lapsed is not done", true, false, { PROPOSAL, "200 " ACTION("lapsed") }, "1\n",
+	{ "an action that lapsed is not done", true, false, { PROPOSAL, "200 " ACTION("lapsed") },
+	    "1\n",
 	    CLI_FAILED, "lapsed: revoke", NULL, NULL },
 };
 
@@ -151,7 +179,8 @@ input_put(const char *text)
 static int
 action_run(struct cli *c)
 {
-	const struct http_client_settings settings = { .base_url = "http://muster", .unix_socket = path };
+	const struct http_client_settings settings = { .base_url = "http://muster",
+	    .unix_socket = path };
 	struct mu_err err = MU_ERR_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
 	int status;
@@ -204,7 +233,8 @@ talk_row(void **state)
 	(void)fclose(c.err);
 	(void)kill(server, SIGKILL);
 	(void)waitpid(server, NULL, 0);
-	if (status != r->status || !says(out, r->out) || !says(err, r->err) || !says(requests, r->sent))
+	if (status != r->status || !says(out, r->out) || !says(err, r->err) ||
+	    !says(requests, r->sent))
 		print_error("status %d\nout: %s\nerr: %s\nsent: %s\n", status, out, err, requests);
 	assert_int_equal(r->status, status);
 	assert_true(says(out, r->out) && says(err, r->err) && says(requests, r->sent));
@@ -222,13 +252,16 @@ main(void)
 	show_locale();
 	(void)snprintf(path, sizeof(path), "/tmp/muster-talk-%d.sock", (int)getpid());
 	(void)strcpy(address.sun_path, path);
-	requests = mmap(NULL, REQUESTS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	requests = mmap(NULL, REQUESTS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	    -1, 0);
 	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (requests == MAP_FAILED || bind(listen_fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	if (requests == MAP_FAILED || bind(listen_fd, (struct sockaddr *)&address,
+	    sizeof(address)) != 0 ||
 	    listen(listen_fd, 8) != 0)
 		return 1;
 	for (size_t i = 0; i < MU_COUNT(talk_rows); i++)
-		talks[i] = (struct CMUnitTest){ talk_rows[i].name, talk_row, NULL, NULL, &talk_rows[i] };
+		talks[i] = (struct CMUnitTest){ talk_rows[i].name, talk_row, NULL, NULL,
+		    &talk_rows[i] };
 	status = cmocka_run_group_tests_name("talk", talks, NULL, NULL);
 	(void)unlink(path);
 	return status;

@@ -1,5 +1,6 @@
 /*
- * usage_test.c - the command line: what is wrong with it, said with the nearest right word; exit status 2
+ * usage_test.c - the command line: what is wrong with it, said with the nearest right word; exit
+ * status 2
  */
 #include "cli/cli.h"
 
@@ -17,52 +18,75 @@
 
 #define WORDS_MAX	16
 
-/* A command line with '|' between its words; says stands in what is printed, on err unless the status is 0. */
+/*
+ * A command line with '|' between its words; says stands in what is printed, on err unless the
+ * status is 0.
+ */
 static struct usage_row {
 	const char *name, *line;
 	int status;
 	const char *says;
 } usage_rows[] = {
 	{ "nothing asks for a command", "", CLI_USAGE, "usage: muster" },
-	{ "an unknown command suggests the nearest", "revok|a|--reason|x", CLI_USAGE, "did you mean \"revoke\"?" },
-	{ "a mistyped group suggests the group", "plicy|check|x", CLI_USAGE, "did you mean \"policy\"?" },
-	{ "a mistyped word of a group suggests the command", "person|lst", CLI_USAGE, "did you mean \"person list\"?" },
-	{ "what is near nothing is named", "frobnicate", CLI_USAGE, "there is no command \"frobnicate\"" },
+	{ "an unknown command suggests the nearest", "revok|a|--reason|x", CLI_USAGE,
+	    "did you mean \"revoke\"?" },
+	{ "a mistyped group suggests the group", "plicy|check|x", CLI_USAGE,
+	    "did you mean \"policy\"?" },
+	{ "a mistyped word of a group suggests the command", "person|lst", CLI_USAGE,
+	    "did you mean \"person list\"?" },
+	{ "what is near nothing is named", "frobnicate", CLI_USAGE,
+	    "there is no command \"frobnicate\"" },
 	{ "a group alone lists its commands", "person", CLI_USAGE, "person explain" },
-	{ "an unknown option suggests the nearest", "revoke|a|--reson|x", CLI_USAGE, "did you mean --reason?" },
-	{ "an unknown option before the command", "--jso|whoami", CLI_USAGE, "did you mean --json?" },
-	{ "an option near nothing is named", "whoami|--frobnicate", CLI_USAGE, "there is no option --frobnicate" },
-	{ "an option of another command is unknown", "resume|a|--reason|x|--until|8h", CLI_USAGE, "no option --until" },
+	{ "an unknown option suggests the nearest", "revoke|a|--reson|x", CLI_USAGE,
+	    "did you mean --reason?" },
+	{ "an unknown option before the command", "--jso|whoami", CLI_USAGE,
+	    "did you mean --json?" },
+	{ "an option near nothing is named", "whoami|--frobnicate", CLI_USAGE,
+	    "there is no option --frobnicate" },
+	{ "an option of another command is unknown", "resume|a|--reason|x|--until|8h", CLI_USAGE,
+	    "no option --until" },
 	{ "letters are no options", "revoke|-f|x", CLI_USAGE, "options are written out" },
 	{ "a required option is missing", "revoke|a", CLI_USAGE, "--reason is missing" },
 	{ "an option without its value", "revoke|a|--reason", CLI_USAGE, "--reason needs TEXT" },
-	{ "the next option is no value", "revoke|a|--reason|--wait", CLI_USAGE, "--reason needs TEXT" },
+	{ "the next option is no value", "revoke|a|--reason|--wait", CLI_USAGE,
+	    "--reason needs TEXT" },
 	{ "an empty value is none", "revoke|a|--reason=", CLI_USAGE, "--reason is empty" },
-	{ "a value for what takes none", "revoke|a|--reason|x|--wait=yes", CLI_USAGE, "--wait takes no value" },
-	{ "an option given twice", "deny|abcd|--reason|x|--reason|y", CLI_USAGE, "--reason is given twice" },
-	{ "a global option given twice", "--json|whoami|--json", CLI_USAGE, "--json is given twice" },
+	{ "a value for what takes none", "revoke|a|--reason|x|--wait=yes", CLI_USAGE,
+	    "--wait takes no value" },
+	{ "an option given twice", "deny|abcd|--reason|x|--reason|y", CLI_USAGE,
+	    "--reason is given twice" },
+	{ "a global option given twice", "--json|whoami|--json", CLI_USAGE,
+	    "--json is given twice" },
 	{ "an argument is missing", "grant|a|--until|8h|--reason|x", CLI_USAGE, "ROLE is missing" },
 	{ "one argument too many", "person|show|a|b", CLI_USAGE, "\"b\" is one argument too many" },
-	{ "neither of two", "client|add|x|--platform|p", CLI_USAGE, "give exactly one of --csr, --cert" },
-	{ "both of two", "client|add|x|--platform|p|--csr|a|--cert|b", CLI_USAGE, "give exactly one of" },
+	{ "neither of two", "client|add|x|--platform|p", CLI_USAGE,
+	    "give exactly one of --csr, --cert" },
+	{ "both of two", "client|add|x|--platform|p|--csr|a|--cert|b", CLI_USAGE,
+	    "give exactly one of" },
 	{ "nobody to revoke", "revoke|--reason|x", CLI_USAGE, "say whom it is about" },
-	{ "a time that is none", "suspend|a|--until|soon|--reason|x", CLI_USAGE, "\"soon\" is no time" },
-	{ "a name with a control character", "suspend|a\x1b[2J|--reason|x", CLI_USAGE, "a\\x1b[2J" },
+	{ "a time that is none", "suspend|a|--until|soon|--reason|x", CLI_USAGE,
+	    "\"soon\" is no time" },
+	{ "a name with a control character", "suspend|a\x1b[2J|--reason|x", CLI_USAGE,
+	    "a\\x1b[2J" },
 	{ "an ID that is none", "approve|xyz", CLI_USAGE, "\"xyz\" is no ID" },
 	{ "an ID that is too short", "approve|abc", CLI_USAGE, "is no ID" },
 	{ "a limit that is no number", "person|list|--limit|many", CLI_USAGE, "--limit many" },
 	{ "a claim without a server", "credential|claim", CLI_USAGE, "--server URL" },
-	{ "a fingerprint that is none", "--server|https://a|login|--ca-fingerprint|12", CLI_USAGE, "64 hex digits" },
-	{ "a first login without a fingerprint", "--server|https://a|login", CLI_USAGE, "--ca-fingerprint HEX" },
+	{ "a fingerprint that is none", "--server|https://a|login|--ca-fingerprint|12", CLI_USAGE,
+	    "64 hex digits" },
+	{ "a first login without a fingerprint", "--server|https://a|login", CLI_USAGE,
+	    "--ca-fingerprint HEX" },
 	{ "help is an answer", "help", CLI_DONE, "audit list" },
 	{ "so is --help", "--help", CLI_DONE, "audit list" },
 	{ "help for one command", "help|revoke", CLI_DONE, "usage: muster revoke [WHO...]" },
-	{ "help behind a command, though arguments are missing", "grant|--help", CLI_DONE, "usage: muster grant" },
+	{ "help behind a command, though arguments are missing", "grant|--help", CLI_DONE,
+	    "usage: muster grant" },
 	{ "help for a group", "person|--help", CLI_DONE, "person explain" },
 	{ "help for what is unknown", "help|revok", CLI_USAGE, "did you mean \"revoke\"?" },
 	{ "the version", "--version", CLI_DONE, "muster " MUSTER_VERSION },
 	{ "without a server there is no session", "whoami", CLI_FAILED, "muster login --server" },
-	{ "without a console there is nobody to ask", "bootstrap|a|b|--console|/nonexistent/s", CLI_UNREACHABLE,
+	{ "without a console there is nobody to ask", "bootstrap|a|b|--console|/nonexistent/s",
+	    CLI_UNREACHABLE,
 	    "no console at /nonexistent/s" },
 };
 
@@ -143,7 +167,8 @@ every_command_is_whole(void **state)
 
 		arg_spec_parse(row->args, &spec);
 		mu_buf_format(&example, "muster %s", row->words);
-		if (strstr(row->more, example.data) == NULL || row->help[0] == '\0' || row->run == NULL)
+		if (strstr(row->more, example.data) == NULL || row->help[0] == '\0' ||
+		    row->run == NULL)
 			fail_msg("%s has no help, no example, or does nothing", row->words);
 		if (row->run == act_run && row->action == NULL)
 			fail_msg("%s is no action", row->words);
@@ -155,7 +180,8 @@ every_command_is_whole(void **state)
 static void
 P5_18_no_option_skips_a_check(void **state)
 {
-	static const char *const shortcuts[] = { "force", "yes", "skip", "override", "no-verify", "insecure" };
+	static const char *const shortcuts[] = { "force", "yes", "skip", "override", "no-verify",
+	    "insecure" };
 
 	(void)state;
 	for (size_t i = 0; i < MU_COUNT(shortcuts); i++) {
@@ -172,7 +198,8 @@ P5_18_no_option_skips_a_check(void **state)
 static void
 P3_4_no_argument_takes_a_secret(void **state)
 {
-	static const char *const secrets[] = { "code", "password", "secret", "token", "seed", "otp" };
+	static const char *const secrets[] = { "code", "password", "secret", "token", "seed",
+	    "otp" };
 
 	(void)state;
 	for (const struct command *row = commands; row->words != NULL; row++) {
@@ -199,7 +226,8 @@ main(void)
 	show_locale();
 	(void)setenv("MUSTER_HOME", "/nonexistent/muster-home", 1);
 	for (size_t i = 0; i < MU_COUNT(usage_rows); i++)
-		usage[i] = (struct CMUnitTest){ usage_rows[i].name, usage_row, NULL, NULL, &usage_rows[i] };
+		usage[i] = (struct CMUnitTest){ usage_rows[i].name, usage_row, NULL, NULL,
+		    &usage_rows[i] };
 	return cmocka_run_group_tests_name("usage", usage, NULL, NULL) +
 	    cmocka_run_group_tests_name("arguments", rest, NULL, NULL);
 }
