@@ -9,6 +9,7 @@
 #include "cli/talk.h"
 #include "cli/targets.h"
 #include "cli/when.h"
+#include "http/percent.h"
 #include "json/write.h"
 
 #include <ctype.h>
@@ -22,6 +23,7 @@
 #define EXECUTE_MS		120000
 #define RECEIPTS_MS		30000
 #define RECEIPTS_TRIES		5
+#define RECEIPTS_AGAIN_US	1000000
 #define LOOK_AGAIN_MS		15000
 
 static const struct show_column effect_columns[] = {
@@ -357,8 +359,7 @@ act_end(struct cli *c, const struct json_node *action, const struct json_node *p
 		missing = approvals_missing(action);
 		if (!c->json)
 			show_line(c->out, "pending: %.*s, %lld approval%s missing", ID_DIGITS,
-			    digest,
-			    (long long)missing, missing == 1 ? "" : "s");
+			    digest, (long long)missing, missing == 1 ? "" : "s");
 		return CLI_PENDING;
 	}
 	if (!c->json)
@@ -387,59 +388,87 @@ act_code_body(struct cli *c, const char *reason, struct mu_buf *out_body)
 	return CLI_DONE;
 }
 
+struct following {
+	struct show_table table;
+	struct mu_buf target;
+	char *after;			/* the last receipt that was shown; NULL: none */
+	int64_t unsettled;
+	size_t shown;			/* in the last answer */
+};
+
+static void
+following_clear(struct following *f)
+{
+	show_table_clear(&f->table);
+	mu_buf_clear(&f->target);
+	mu_free(f->after);
+}
+
+static int
+receipts_show(struct cli *c, struct following *f, const struct json_node *answer)
+{
+	const struct json_node *receipts = json_find(answer, "receipts");
+
+	f->shown = json_count(receipts);
+	for (size_t i = 0; i < f->shown; i++) {
+		if (c->json)
+			show_node(c->out, json_at(receipts, i));
+		else
+			show_table_add(&f->table, json_at(receipts, i));
+	}
+	show_table_print(&f->table, c->out);
+	(void)fflush(c->out);
+	if (!json_find_int(answer, "unsettled", &f->unsettled)) {
+		cli_say(c, "the server's answer holds no receipts");
+		return CLI_FAILED;
+	}
+	if (json_find_text(answer, "next") != NULL) {
+		mu_free(f->after);
+		f->after = mu_strdup(json_find_text(answer, "next"));
+	}
+	return CLI_DONE;
+}
+
+/* Asks for what came after the last one; what is away for a moment is asked again. */
+static int
+receipts_ask(struct cli *c, struct following *f, const char *digest)
+{
+	MU_AUTO(json_freep) struct json_node *answer = NULL;
+	int status = CLI_UNREACHABLE;
+
+	mu_buf_reset(&f->target);
+	mu_buf_format(&f->target, "/v1/receipts?action=%s", digest);
+	if (f->after != NULL) {
+		mu_buf_text_add(&f->target, "&after=");
+		http_percent_format(&f->target, f->after);
+	}
+	for (int tries = 0; status == CLI_UNREACHABLE && tries < RECEIPTS_TRIES; tries++) {
+		struct mu_err err = MU_ERR_INIT;
+		bool unanswered;
+
+		if (tries > 0)
+			(void)usleep(RECEIPTS_AGAIN_US);
+		status = talk_try(c, "GET", f->target.data, NULL, RECEIPTS_MS, &answer, &unanswered,
+		    &err);
+		if (unanswered)
+			status = cli_fail(c, &err);
+	}
+	return status == CLI_DONE ? receipts_show(c, f, answer) : status;
+}
+
 /* Prints the receipts as they come, until every account is as wanted. */
 static int
 receipts_follow(struct cli *c, const char *digest)
 {
-	MU_AUTO(show_table_clear) struct show_table table;
-	MU_AUTO(mu_freep) char *after = NULL;
-	int64_t unsettled = 1;
-	size_t shown = 1;
-	int failures = 0;
+	MU_AUTO(following_clear) struct following f = { .unsettled = 1 };
+	int status = CLI_DONE;
 
-	show_table_init(&table, receipt_columns, false);
-	while (unsettled > 0 || shown > 0) {
-		MU_AUTO(json_freep) struct json_node *root = NULL;
-		MU_AUTO(mu_buf_clear) struct mu_buf target = MU_BUF_INIT;
-		const struct json_node *receipts;
-		struct mu_err err = MU_ERR_INIT;
-		bool unanswered;
-		int status;
-
-		mu_buf_format(&target, "/v1/receipts?action=%s%s%s", digest,
-		    after == NULL ? "" : "&after=",
-		    after == NULL ? "" : after);
-		status = talk_try(c, "GET", target.data, NULL, RECEIPTS_MS, &root, &unanswered,
-		    &err);
-		if (status == CLI_UNREACHABLE && ++failures < RECEIPTS_TRIES) {
-			(void)usleep(1000000);
-			continue;
-		}
-		if (status != CLI_DONE)
-			return unanswered ? cli_fail(c, &err) : status;
-		failures = 0;
-		receipts = json_find(root, "receipts");
-		shown = json_count(receipts);
-		for (size_t i = 0; i < shown; i++) {
-			if (c->json)
-				show_node(c->out, json_at(receipts, i));
-			else
-				show_table_add(&table, json_at(receipts, i));
-		}
-		show_table_print(&table, c->out);
-		(void)fflush(c->out);
-		if (!json_find_int(root, "unsettled", &unsettled)) {
-			cli_say(c, "the server's answer holds no receipts");
-			return CLI_FAILED;
-		}
-		if (json_find_text(root, "next") != NULL) {
-			mu_free(after);
-			after = mu_strdup(json_find_text(root, "next"));
-		}
-	}
-	if (!c->json)
+	show_table_init(&f.table, receipt_columns, false);
+	while (status == CLI_DONE && (f.unsettled > 0 || f.shown > 0))
+		status = receipts_ask(c, &f, digest);
+	if (status == CLI_DONE && !c->json)
 		show_line(c->out, "settled: every account is as wanted");
-	return CLI_DONE;
+	return status;
 }
 
 /*

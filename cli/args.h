@@ -62,7 +62,6 @@ MU_CHECKED enum mu_rc args_option_take(struct args *a, struct args *globals, int
 
 /* All that is left of argv. MU_EINPUT also: too many arguments, or one that is missing. */
 MU_CHECKED enum mu_rc args_take(struct args *a, struct args *globals, int argc,
-    const char *const *argv,
-    int at, struct mu_err *err);
+    const char *const *argv, int at, struct mu_err *err);
 
 #endif

@@ -192,8 +192,7 @@ static int
 help_one(FILE *to, const struct command *row)
 {
 	(void)fprintf(to, "usage: muster %s %s\n\nmuster %s %s.\n\n", row->words, row->args,
-	    row->words,
-	    row->help);
+	    row->words, row->help);
 	for (const char *at = row->more; *at != '\0';) {
 		size_t bytes = strcspn(at, "\n");
 

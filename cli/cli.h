@@ -33,6 +33,7 @@ struct cli {
 	const struct command *command;	/* the one that runs */
 	struct home *home;		/* NULL until home_of */
 	struct http_client *client;	/* NULL until talk_open */
+	bool in_session;		/* client shows the certificate of one */
 };
 
 typedef int cli_run_fn(struct cli *c, const struct args *a);

@@ -41,8 +41,7 @@ void home_session_clear(struct home_session *s);
 
 /* MU_EABSENT: there is none, or it has run out */
 MU_CHECKED enum mu_rc home_session_read(const struct home *h, int64_t now_s,
-    struct home_session *out_session,
-    struct mu_err *err);
+    struct home_session *out_session, struct mu_err *err);
 MU_CHECKED enum mu_rc home_session_write(const struct home *h, const char *cert_pem,
     const struct mu_secret *key_pem, struct mu_err *err);
 MU_CHECKED enum mu_rc home_session_remove(const struct home *h, struct mu_err *err);

@@ -125,8 +125,7 @@ pages_show(struct cli *c, const struct list_row *row, const char *query, int64_t
 		mu_buf_text_add(&target, query);
 		if (row->page != NULL)
 			mu_buf_format(&target, "%climit=%lld",
-			    strchr(query, '?') == NULL ? '?' : '&',
-			    (long long)want);
+			    strchr(query, '?') == NULL ? '?' : '&', (long long)want);
 		if (next != NULL) {
 			mu_buf_format(&target, "&%s=", row->page);
 			http_percent_format(&target, next);

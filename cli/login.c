@@ -137,15 +137,17 @@ session_keep(struct cli *c, const struct crypto_key *key, const struct json_node
 
 /* The seed is shown; the code that its authenticator makes of it is asked for. */
 static int
-enrolment_finish(struct cli *c, const char *uri, bool with_qr, struct credentials *l)
+enrolment_finish(struct cli *c, const struct json_node *answer, const char *uri, bool with_qr,
+    struct credentials *l)
 {
 	struct mu_err err = MU_ERR_INIT;
 
-	if (c->json)
-		cli_say(c, "put this seed into your authenticator");
-	else
+	if (c->json) {
+		show_node(c->out, answer);
+	} else {
 		show_line(c->out, "Put this seed into your authenticator; it is not shown again:");
-	qr_show(c, uri, with_qr);
+		qr_show(c, uri, with_qr);
+	}
 	mu_secret_clear(&l->code);
 	return secret_code_ask(c, "First code: ", &l->code, &err) == MU_OK ? CLI_DONE :
 	    cli_fail(c, &err);
@@ -181,7 +183,7 @@ login_session(struct cli *c, const char *user, bool with_qr)
 	status = login_ask(c, &l, csr.data, &answer);
 	uri = json_find_text(json_find(answer, "enrolment"), "uri");
 	if (status == CLI_DONE && uri != NULL) {
-		status = enrolment_finish(c, uri, with_qr, &l);
+		status = enrolment_finish(c, answer, uri, with_qr, &l);
 		json_free(MU_TAKE(answer));
 		if (status == CLI_DONE)
 			status = login_ask(c, &l, csr.data, &answer);
@@ -223,7 +225,9 @@ login_out_run(struct cli *c, const struct args *a)
 		status = talk_ask(c, "POST", "/v1/logout", NULL, &answer);
 	if (home_session_remove(c->home, &err) != MU_OK)
 		return cli_fail(c, &err);
-	if (!c->json)
+	if (c->json)
+		show_json(c->out, has_session ? "{\"ended\":true}" : "{\"ended\":false}");
+	else
 		show_line(c->out, has_session ? "logged out" : "there was no session");
 	return status;
 }

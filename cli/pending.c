@@ -90,8 +90,7 @@ policy_show(struct cli *c, const struct json_node *action)
 /* Shows the action, asks for the code, sends the decision. */
 static int
 decide(struct cli *c, const char *id, const char *verb, const char *reason,
-    struct json_node **out_action,
-    struct json_node **out_shown)
+    struct json_node **out_action, struct json_node **out_shown)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT, target = MU_BUF_INIT;
 	MU_AUTO(mu_buf_wipe) struct mu_buf body = MU_BUF_INIT;

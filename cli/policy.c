@@ -90,8 +90,7 @@ folder_parse(struct cli *c, const char *dir, struct reading *r)
 		return CLI_FAILED;
 	}
 	if (policy_parse(r->folder.files, r->folder.file_count, any_attribute, NULL, &r->faults,
-	    &r->policy,
-	    &err) == MU_OK)
+	    &r->policy, &err) == MU_OK)
 		return CLI_DONE;
 	faults_show(c, dir, &r->faults);
 	return CLI_FAILED;

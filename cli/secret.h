@@ -24,13 +24,11 @@ MU_CHECKED enum mu_rc secret_ask(const struct cli *c, const char *prompt, bool h
 
 /* A code: blanks within, as authenticators show them, do not count. */
 MU_CHECKED enum mu_rc secret_code_ask(const struct cli *c, const char *prompt,
-    struct mu_secret *out_code,
-    struct mu_err *err);
+    struct mu_secret *out_code, struct mu_err *err);
 
 /*
  * Who logs in: as given, else asked for with the name of the Unix user as what Enter means; not
- * asked for with
- * --secrets-stdin. Fresh text.
+ * asked for with --secrets-stdin. Fresh text.
  */
 MU_CHECKED enum mu_rc secret_user_ask(const struct cli *c, const char *given, char **out_user,
     struct mu_err *err);

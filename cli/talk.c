@@ -55,6 +55,7 @@ client_open(struct cli *c, const struct http_client_settings *settings)
 
 	http_client_close(c->client);
 	c->client = NULL;
+	c->in_session = settings->cert_pem != NULL;
 	return http_client_open(settings, &c->client, &err) == MU_OK ? CLI_DONE : cli_fail(c, &err);
 }
 
@@ -152,7 +153,7 @@ refusal_tell(const struct cli *c, const struct http_reply *reply, const struct j
 		cli_say(c, "the server refuses with status %d and does not say why", reply->status);
 	targets_tell(c, json_find(problem, "targets"));
 	show_list(c->err, candidate_columns, false, json_find(problem, "candidates"));
-	if (reply->status == 401 && talk_has_session((struct cli *)c))
+	if (reply->status == 401 && c->in_session)
 		cli_say(c, "if your session has ended: muster login");
 	if (reply->retry_after_ms > 0)
 		cli_say(c, "try again in %lld s",
@@ -205,8 +206,7 @@ call_send(struct cli *c, struct http_call *call, const struct mu_buf *body, int6
 
 int
 talk_try(struct cli *c, const char *method, const char *target, const struct mu_buf *body,
-    int64_t wait_ms,
-    struct json_node **out_root, bool *out_unanswered, struct mu_err *err)
+    int64_t wait_ms, struct json_node **out_root, bool *out_unanswered, struct mu_err *err)
 {
 	struct http_call call = {
 		.method = method, .target = target,

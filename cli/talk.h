@@ -43,8 +43,7 @@ bool talk_has_session(struct cli *c);
 int talk_ask(struct cli *c, const char *method, const char *target, const struct mu_buf *body,
     struct json_node **out_root);
 int talk_try(struct cli *c, const char *method, const char *target, const struct mu_buf *body,
-    int64_t wait_ms,
-    struct json_node **out_root, bool *out_unanswered, struct mu_err *err);
+    int64_t wait_ms, struct json_node **out_root, bool *out_unanswered, struct mu_err *err);
 
 /* The same with a form, answered in JSON: the claim page. */
 int talk_form(struct cli *c, const char *target, const struct mu_buf *form,

@@ -102,8 +102,7 @@ targets_parse(struct targets *t, const char *text, size_t text_bytes, const char
 	}
 	if (fault_count > 0)
 		return mu_fail(err, MU_EINPUT, "%s: %zu bad line%s; nothing was done", file,
-		    fault_count,
-		    fault_count == 1 ? "" : "s");
+		    fault_count, fault_count == 1 ? "" : "s");
 	return MU_OK;
 }
 

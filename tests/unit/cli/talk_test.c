@@ -24,7 +24,9 @@
 
 #define DIGEST		"3fa90c1d22e80000000000000000000000000000000000000000000000000000"
 #define REQUESTS_BYTES	65536
-#define ANSWERS_MAX	4
+#define ANSWERS_MAX	6
+#define RECEIPT(n)	"{\"account\":\"a" n "\",\"at\":\"2026-07-01T10:00:00Z\",\"outcome\":\"done\"," \
+	"\"platform\":\"xmpp\",\"step\":\"kill\"}"
 #define SILENCE		"\x01"		/* the connection is closed without an answer */
 
 #define PROPOSAL	"200 {\"action\":\"revoke\",\"digest\":\"" DIGEST "\",\"document\":{},\"needs\":" \
@@ -83,83 +85,93 @@ answers_give(const char *const *answers)
 static struct talk_row {
 	const char *name;
 	bool is_action;			/* else a bootstrap on the console */
-	bool json;
+	bool json, wait;
 	const char *answers[ANSWERS_MAX];
 	const char *secrets;
 	int status;
 	/* stand in what was printed and sent; NULL: not looked for */
 	const char *out, *err, *sent;
 } talk_rows[] = {
-	{ "a bootstrap shows the seed as text, then confirms its first code", false, false,
+	{ "a bootstrap shows the seed as text, then confirms its first code", false, false, false,
 	    { SEED, "200 {\"active\":1}" }, "123 456\n", CLI_DONE,
 	    "otpauth://totp/muster:mreid?secret=AAAA\ndone: 1 administrator is active", NULL,
 	    "{\"code\":\"123456\",\"person\":\"P1\"}" },
-	{ "it says how to log in", false, false, { SEED, "200 {\"active\":2}" }, "1\n", CLI_DONE,
+	{ "it says how to log in", false, false, false, { SEED, "200 {\"active\":2}" }, "1\n", CLI_DONE,
 	    "muster login --server https://m:8445 --ca-fingerprint ab", NULL,
 	    "{\"role\":\"r\",\"who\":\"mreid\"}" },
-	{ "a wrong first code is refused", false, false,
+	{ "a wrong first code is refused", false, false, false,
 	    { SEED, "403 {\"detail\":\"wrong code\"}" }, "1\n",
 	    CLI_FAILED, NULL, "muster: wrong code\n", NULL },
-	{ "no code is none", false, false, { SEED }, "\n", CLI_FAILED, NULL, "nothing was given",
+	{ "no code is none", false, false, false, { SEED }, "\n", CLI_FAILED, NULL, "nothing was given",
 	    NULL },
-	{ "a closed door is refused", false, false, { "403 {\"detail\":\"the door is closed\"}" },
+	{ "a closed door is refused", false, false, false, { "403 {\"detail\":\"the door is closed\"}" },
 	    "", CLI_FAILED,
 	    NULL, "muster: the door is closed\n", NULL },
-	{ "who could be meant is listed, fit for a terminal", false, false, { CONFUSED }, "",
+	{ "who could be meant is listed, fit for a terminal", false, false, false, { CONFUSED }, "",
 	    CLI_FAILED, NULL,
 	    "Ana\\x1b[2J  ana    1\n", NULL },
-	{ "a refusal in JSON is the server's", false, true, { CONFUSED }, "", CLI_FAILED,
+	{ "a refusal in JSON is the server's", false, true, false, { CONFUSED }, "", CLI_FAILED,
 	    "\"status\":409}\n", "several are meant", NULL },
-	{ "what is away is not reachable", false, false, { "503 {\"detail\":\"store away\"}" }, "",
+	{ "what is away is not reachable", false, false, false, { "503 {\"detail\":\"store away\"}" }, "",
 	    CLI_UNREACHABLE, NULL, "store away", NULL },
-	{ "no answer is not reachable", false, false, { SILENCE }, "", CLI_UNREACHABLE, NULL,
+	{ "no answer is not reachable", false, false, false, { SILENCE }, "", CLI_UNREACHABLE, NULL,
 	    "muster: ", NULL },
-	{ "an answer that is no JSON is no muster's", false, false, { "200 hello" }, "", CLI_FAILED,
+	{ "an answer that is no JSON is no muster's", false, false, false, { "200 hello" }, "", CLI_FAILED,
 	    NULL,
 	    "this is no muster server", NULL },
-	{ "an answer without a seed is none", false, false, { "200 {}" }, "", CLI_FAILED, NULL,
+	{ "an answer without a seed is none", false, false, false, { "200 {}" }, "", CLI_FAILED, NULL,
 	    "holds no seed", NULL },
-	{ "a refusal without words is told by its number", false, false, { "500 " }, "", CLI_FAILED,
+	{ "a refusal without words is told by its number", false, false, false, { "500 " }, "", CLI_FAILED,
 	    NULL,
 	    "status 500", NULL },
 
-	{ "an action is previewed, coded and done", true, false,
+	{ "an action is previewed, coded and done", true, false, false,
 	    { PROPOSAL, "200 " ACTION("executed") }, "123456\n",
 	    CLI_DONE, "done: revoke (3fa90c1d22e8)\n",
 	    "1 person\na line\nneeds: your code and the approval of 1 other\n",
 	    "{\"code\":\"123456\"}" },
-	{ "one that waits for others says so and ends with 3", true, false,
+	{ "one that waits for others says so and ends with 3", true, false, false,
 	    { PROPOSAL, "202 " ACTION("pending") },
 	    "123456\n", CLI_PENDING, "pending: 3fa90c1d22e8, 1 approval missing\n", NULL, NULL },
-	{ "in JSON the preview is among the action's members", true, true,
+	{ "in JSON the preview is among the action's members", true, true, false,
 	    { PROPOSAL, "202 " ACTION("pending") },
 	    "123456\n", CLI_PENDING,
 	    "\"preview\":{\"lines\":[\"a line\"],\"people\":[],\"summary\":\"1 person\"},"
 	    "\"reason\":\"x\",\"state\":\"pending\"", "", NULL },
-	{ "unknown and ambiguous targets are listed and nothing is sent", true, false, { UNKNOWN },
+	{ "unknown and ambiguous targets are listed and nothing is sent", true, false, false, { UNKNOWN },
 	    "123456\n",
 	    CLI_FAILED, "",
 	    "\"bob\": nobody\n\"ana\": one of these?\nNAME     LOGIN  ID\nAna One  ana1   1\n",
 	    NULL },
-	{ "without a code nothing is executed", true, false, { PROPOSAL }, "", CLI_FAILED, "",
+	{ "without a code nothing is executed", true, false, false, { PROPOSAL }, "", CLI_FAILED, "",
 	    "the input has ended",
 	    NULL },
-	{ "a refused code is refused", true, false, { PROPOSAL, "403 {\"detail\":\"wrong code\"}" },
+	{ "a refused code is refused", true, false, false, { PROPOSAL, "403 {\"detail\":\"wrong code\"}" },
 	    "1\n",
 	    CLI_FAILED, "", "muster: wrong code\n", NULL },
-	{ "when no answer came, the server is asked what became of it", true, false,
+	{ "when no answer came, the server is asked what became of it", true, false, false,
 	    { PROPOSAL, SILENCE, "200 " ACTION("executed") }, "1\n", CLI_DONE, "done: revoke", NULL,
 	    "GET /v1/actions/" DIGEST " " },
-	{ "and if it was not executed, nothing is claimed", true, false,
+	{ "and if it was not executed, nothing is claimed", true, false, false,
 	    { PROPOSAL, SILENCE, "200 " ACTION("prepared") }, "1\n", CLI_UNREACHABLE, "",
 	    "muster: ", NULL },
-	{ "and if that is not known, neither", true, false, { PROPOSAL, SILENCE, SILENCE }, "1\n",
+	{ "and if that is not known, neither", true, false, false, { PROPOSAL, SILENCE, SILENCE }, "1\n",
 	    CLI_UNREACHABLE,
 	    "", "whether it was done, muster audit list tells", NULL },
-	{ "a proposal without a digest is none", true, false, { "200 {\"digest\":\"../../x\"}" },
+	{ "a proposal without a digest is none", true, false, false, { "200 {\"digest\":\"../../x\"}" },
 	    "1\n", CLI_FAILED,
 	    "", "no proposal", NULL },
-	{ "an action that lapsed is not done", true, false, { PROPOSAL, "200 " ACTION("lapsed") },
+	{ "receipts are followed until all is settled and told", true, false, true,
+	    { PROPOSAL, "200 " ACTION("executed"), "200 {\"next\":\"7 8\",\"receipts\":[" RECEIPT("1") "],\"unsettled\":1}",
+	    "200 {\"next\":\"9\",\"receipts\":[" RECEIPT("2") "],\"unsettled\":0}",
+	    "200 {\"next\":\"9\",\"receipts\":[],\"unsettled\":0}" }, "1\n", CLI_DONE,
+	    "settled: every account is as wanted\n", NULL, "GET /v1/receipts?action=" DIGEST "&after=7%208 " },
+	{ "they are asked for again when the server was away", true, true, true,
+	    { PROPOSAL, "200 " ACTION("executed"), SILENCE,
+	    "200 {\"next\":\"7\",\"receipts\":[],\"unsettled\":0}" }, "1\n", CLI_DONE, "\"state\":\"executed\"", NULL, NULL },
+	{ "what is pending has none", true, false, true, { PROPOSAL, "202 " ACTION("pending") }, "1\n",
+	    CLI_PENDING, "pending: ", NULL, NULL },
+	{ "an action that lapsed is not done", true, false, false, { PROPOSAL, "200 " ACTION("lapsed") },
 	    "1\n",
 	    CLI_FAILED, "lapsed: revoke", NULL, NULL },
 };
@@ -177,7 +189,7 @@ input_put(const char *text)
 }
 
 static int
-action_run(struct cli *c)
+action_run(struct cli *c, bool wait)
 {
 	const struct http_client_settings settings = { .base_url = "http://muster",
 	    .unix_socket = path };
@@ -188,7 +200,7 @@ action_run(struct cli *c)
 	c->secrets_stdin = true;
 	assert_int_equal(MU_OK, http_client_open(&settings, &c->client, &err));
 	mu_buf_text_add(&request, "{\"action\":\"revoke\"}");
-	status = act_propose(c, &request, false);
+	status = act_propose(c, &request, wait);
 	http_client_close(c->client);
 	return status;
 }
@@ -228,7 +240,7 @@ talk_row(void **state)
 	c.out = open_memstream(&out, &out_bytes);
 	c.err = open_memstream(&err, &err_bytes);
 	input_put(r->secrets);
-	status = r->is_action ? action_run(&c) : bootstrap_run(&c);
+	status = r->is_action ? action_run(&c, r->wait) : bootstrap_run(&c);
 	(void)fclose(c.out);
 	(void)fclose(c.err);
 	(void)kill(server, SIGKILL);
