@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "config/yaml.h"
 #include "crypto/cert.h"
 #include "crypto/digest.h"
 #include "store/client.h"
@@ -544,6 +545,78 @@ policy_compare(struct action_job *j, struct mu_err *err)
 	return MU_OK;
 }
 
+/* Drops from the list whoever does not work as an administrator now. */
+static enum mu_rc
+standing_keep(const struct action_job *j, struct store_administrators *l, struct mu_err *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		struct store_administrator a = l->list[i];
+		MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
+		bool right;
+
+		auth_administrator_encode(&a, &bytes);
+		if (mac_right(j, &bytes, a.mac, &right, err) != MU_OK)
+			return err->rc;
+		if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked)
+			continue;
+		l->list[i] = l->list[kept];
+		l->list[kept++] = a;
+	}
+	while (l->count > kept)
+		store_administrator_clear(&l->list[--l->count]);
+	return MU_OK;
+}
+
+static int64_t
+may_count(const struct policy *p, const struct store_administrators *l, const char *permission)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		count += policy_admin_may(p, l->list[i].role, permission);
+	return count;
+}
+
+/* Could one of these administrators ask for the policy after this one, and enough others approve it? */
+static bool
+is_changeable(const struct policy *p, const struct store_administrators *l, int64_t approvals)
+{
+	int64_t approvers = may_count(p, l, "approve");
+
+	for (size_t i = 0; i < l->count; i++)
+		if (policy_admin_may(p, l->list[i].role, "policy.apply") &&
+		    approvers - policy_admin_may(p, l->list[i].role, "approve") >= approvals)
+			return true;
+	return false;
+}
+
+/* A policy under which nobody could ever bring in another locks everyone out: it is refused. */
+static enum mu_rc
+policy_way_back_check(const struct action_job *j, struct mu_err *err)
+{
+	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(store_administrators_clear) struct store_administrators there = { NULL, 0 };
+	const char *apply = action_kind_name(ACTION_POLICY_APPLY);
+	struct policy *next = NULL;
+	int64_t active, approvals;
+
+	if (policy_parse(j->doc->args.files, j->doc->args.file_count, NULL, NULL, &faults, &next, err) != MU_OK)
+		return err->rc;
+	approvals = policy_gate(next, ACTION_POLICY_APPLY, 0).approvals;
+	if (store_administrator_count_lock(j->host->store, &active, err) == MU_OK &&
+	    store_administrator_list(j->host->store, &there, err) == MU_OK &&
+	    standing_keep(j, &there, err) == MU_OK && !is_changeable(next, &there, approvals))
+		(void)mu_fail(err, MU_ECONFLICT, "under this policy nobody could change the policy again: it takes one"
+		    " administrator who may %s and %lld more who may approve, and of the %zu there are %lld may %s and"
+		    " %lld approve. Leave these in administrators.yaml to roles that they have, or enrol others first",
+		    apply, (long long)approvals, there.count, (long long)may_count(next, &there, apply), apply,
+		    (long long)may_count(next, &there, "approve"));
+	policy_free(next);
+	return err->rc;
+}
+
 static enum mu_rc
 policy_execute(struct action_job *j, struct mu_err *err)
 {
@@ -551,7 +624,8 @@ policy_execute(struct action_job *j, struct mu_err *err)
 	char actor[MU_UUID_TEXT_BYTES];
 
 	if (policy_compare(j, err) != MU_OK || j->host->policy_apply(j->host->ctx, a->files, a->file_count, a->base,
-	    mu_uuid_format(&j->doc->requester, actor), &j->version, err) != MU_OK)
+	    mu_uuid_format(&j->doc->requester, actor), &j->version, err) != MU_OK ||
+	    policy_way_back_check(j, err) != MU_OK)
 		return err->rc;
 	mu_buf_format(&j->lines, "version %lld comes into force in place of version %lld\n", (long long)j->version,
 	    (long long)a->base);

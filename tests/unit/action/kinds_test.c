@@ -268,6 +268,49 @@ a_policys_faults_are_all_told(void **state)
 	refused(MU_EINPUT, MU_EINPUT, "gates.yaml:3:");
 }
 
+#define WITHOUT_APPROVALS	"- actions: [grant, identify]\n  code: required\n"
+
+static struct way_back {
+	const char *name, *file, *content, *before;
+	enum mu_rc want;
+} way_backs[] = {
+	{ "a policy that leaves two who may change it is taken", "administrators.yaml",
+	    "- role: everything\n  may: [policy.apply, approve]\n", NULL, MU_OK },
+	{ "one that renames the role of all is not", "administrators.yaml",
+	    "- role: anything\n  may: [policy.apply, approve]\n", NULL, MU_ECONFLICT },
+	{ "nor one under which nobody may ask", "administrators.yaml",
+	    "- role: everything\n  may: [approve, revoke]\n", NULL, MU_ECONFLICT },
+	{ "nor one under which nobody may approve", "administrators.yaml",
+	    "- role: everything\n  may: [policy.apply, revoke]\n", NULL, MU_ECONFLICT },
+	{ "two approvals of three administrators can be had", "gates.yaml", WITHOUT_APPROVALS, NULL, MU_OK },
+	{ "not when one of the three is revoked", "gates.yaml", WITHOUT_APPROVALS,
+	    "UPDATE person SET blocked = true WHERE uid = 'cleo'", MU_ECONFLICT },
+	{ "nor has left", "gates.yaml", WITHOUT_APPROVALS,
+	    "UPDATE person SET state = 'leaver' WHERE uid = 'cleo'", MU_ECONFLICT },
+	{ "nor has a row that others wrote", "gates.yaml", WITHOUT_APPROVALS,
+	    "UPDATE administrator SET enrolled_at = now() FROM person p WHERE p.uid = 'cleo' AND p.person_id ="
+	    " administrator.person_id", MU_ECONFLICT },
+	{ "three approvals of three administrators cannot be had", "gates.yaml",
+	    "- actions: [policy.apply]\n  code: required\n  approvals: 3\n", NULL, MU_ECONFLICT },
+};
+
+static void
+policy_way_back_row(void **state)
+{
+	const struct way_back *row = *state;
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+
+	(void)people_up(NULL);
+	policy_store();
+	if (row->before != NULL)
+		free(rig_sql(row->before));
+	policy_request(&request, 1, row->file, row->content);
+	if (row->want == MU_OK)
+		OK(propose(&ann, request.data));
+	else
+		refused(row->want, propose(&ann, request.data), "nobody could change the policy again");
+}
+
 /* --- Clients ------------------------------------------------------------------------------------------------------ */
 
 /* A request for client.add or client.renew with a fresh key's PEM. */
@@ -415,7 +458,7 @@ two_administrators_stay(void **state)
 int
 main(void)
 {
-	static const struct CMUnitTest tests[] = {
+	struct CMUnitTest tests[32 + MU_COUNT(way_backs)] = {
 #define CASE(name) cmocka_unit_test_setup(name, people_up)
 		CASE(who_is_revoked_stays_so_until_reinstated_by_two),
 		CASE(of_several_those_are_revoked_who_are_not_yet),
@@ -439,6 +482,11 @@ main(void)
 		CASE(an_administrator_who_is_locked_is_unlocked_by_another),
 		CASE(two_administrators_stay),
 	};
+	size_t count = 0;
 
-	return cmocka_run_group_tests(tests, door_up, door_down);
+	while (tests[count].name != NULL)
+		count++;
+	for (size_t i = 0; i < MU_COUNT(way_backs); i++)
+		tests[count++] = (struct CMUnitTest){ way_backs[i].name, policy_way_back_row, NULL, NULL, &way_backs[i] };
+	return _cmocka_run_group_tests("kinds", tests, count, door_up, door_down);
 }
