@@ -183,6 +183,17 @@ reply_read(const struct cli *c, const struct http_reply *reply, struct json_node
 	return CLI_DONE;
 }
 
+/* One of both certificates was refused in the handshake. */
+static void
+trust_explain(struct mu_err *err)
+{
+	char text[MU_ERR_TEXT_BYTES];
+
+	(void)strcpy(text, err->text);
+	(void)mu_fail(err, MU_ECONFIG, "%.350s: it is not the server that was pinned, or your session is not "
+	    "for it: muster login, with --ca-fingerprint if the server was set up anew", text);
+}
+
 static int
 call_send(struct cli *c, struct http_call *call, const struct mu_buf *body, int64_t wait_ms,
     struct json_node **out_root, bool *out_unanswered, struct mu_err *err)
@@ -196,6 +207,8 @@ call_send(struct cli *c, struct http_call *call, const struct mu_buf *body, int6
 		call->body_bytes = body->size_bytes;
 	}
 	*out_unanswered = http_client_call(c->client, call, &reply, err) != HTTP_ANSWERED;
+	if (*out_unanswered && err->rc == MU_ECONFIG)
+		trust_explain(err);
 	if (*out_unanswered)
 		return err->rc == MU_ERETRY ? CLI_UNREACHABLE : CLI_FAILED;
 	status = reply_read(c, &reply, out_root);
