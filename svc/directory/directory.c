@@ -6,15 +6,28 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "directory/key_priv.h"
 #include "directory/reader_priv.h"
-
-#define PROVIDER "rfc4533-persist"
 
 const struct directory_timing directory_timing_usual = {
 	.bind_ms = 10000, .again_min_ms = 1000, .again_max_ms = 30000, .silence_ms = 120000,
 	.heartbeat_ms = 60000, .answer_ms = 30000, .reread_min_ms = 30000, .reread_max_ms = 3600000,
 	.tick_ms = 2000, .nap_us = 300,
 };
+
+static const struct directory_provider *
+provider_of(const struct directory_source *source)
+{
+	switch (source->follow) {
+	case SETTINGS_FOLLOW_PERSIST:
+		return &directory_provider_persist;
+	case SETTINGS_FOLLOW_POLL:
+		return &directory_provider_poll;
+	case SETTINGS_FOLLOW_PAGED:
+		return &directory_provider_paged;
+	}
+	return NULL;
+}
 
 const char *
 directory_search_base(const struct directory_source *source, enum directory_search search)
@@ -70,13 +83,9 @@ directory_slice_drop(struct directory *d)
 		d->searches[i].has_next = false;
 }
 
-/* Ends the connection and sets the time of the next. */
-void
-directory_lose(struct directory *d, enum verdict verdict, const char *text)
+static void
+connection_end(struct directory *d)
 {
-	int64_t pause_ms = d->timing->again_min_ms;
-	uint32_t dice;
-
 	directory_slice_drop(d);
 	directory_link_close(d->link);
 	d->link = NULL;
@@ -91,6 +100,15 @@ directory_lose(struct directory *d, enum verdict verdict, const char *text)
 		d->rereads[i].msgid = 0;
 		d->rereads[i].mended = false;
 	}
+}
+
+void
+directory_lose(struct directory *d, enum verdict verdict, const char *text)
+{
+	int64_t pause_ms = d->timing->again_min_ms;
+	uint32_t dice;
+
+	connection_end(d);
 	for (unsigned int i = 0; i < d->failure_count && pause_ms < d->timing->again_max_ms; i++)
 		pause_ms *= 2;
 	if (pause_ms > d->timing->again_max_ms)
@@ -100,6 +118,13 @@ directory_lose(struct directory *d, enum verdict verdict, const char *text)
 	mu_timer_set(d->again_timer, pause_ms / 2 + (int64_t)dice % (pause_ms / 2 + 1));
 	if (verdict != VERDICT_NONE)
 		directory_verdict_report(d, verdict, text);
+}
+
+void
+directory_rest(struct directory *d)
+{
+	connection_end(d);
+	mu_timer_set(d->again_timer, d->source->every_ms);
 }
 
 enum verdict
@@ -114,38 +139,39 @@ directory_failure_verdict(const struct directory *d)
 
 /* --- Connecting ------------------------------------------------------------------------------ */
 
-static int
-search_ask(struct directory *d, enum directory_search search)
+int
+directory_search_ask(struct directory *d, enum directory_search search, LDAPControl *control)
 {
+	LDAPControl *controls[2] = { control, NULL };
 	struct search *s = &d->searches[search];
-	MU_AUTO(mu_buf_clear) struct mu_buf value = MU_BUF_INIT;
-	struct berval bytes;
-	LDAPControl *controls[2] = { NULL, NULL };
-	int rc;
+	int rc = ldap_search_ext(d->ld, directory_search_base(d->source, search),
+	    LDAP_SCOPE_SUBTREE, directory_search_filter(d->source, search),
+	    d->attributes[search], 0, controls, NULL, NULL, LDAP_NO_LIMIT, &s->msgid);
 
-	*s = (struct search){ .kept = s->kept, .held = s->held, .next = s->next, .refreshing = true,
-	    .full = s->kept.size_bytes == 0 };
-	mu_buf_reset(&s->held);
-	if (s->full)
-		directory_rereads_forget(d, search);
-	directory_sync_request(&value, &s->kept, !s->full);
-	bytes = (struct berval){ value.size_bytes, value.data };
-	rc = ldap_control_create(LDAP_CONTROL_SYNC, 1, &bytes, 1, &controls[0]);
-	if (rc == LDAP_SUCCESS)
-		rc = ldap_search_ext(d->ld, directory_search_base(d->source, search),
-		    LDAP_SCOPE_SUBTREE, directory_search_filter(d->source, search),
-		    d->attributes[search], 0, controls, NULL, NULL, LDAP_NO_LIMIT, &s->msgid);
-	ldap_control_free(controls[0]);
 	if (rc != LDAP_SUCCESS)
 		s->msgid = 0;
 	return rc;
+}
+
+static int
+search_begin(struct directory *d, enum directory_search search)
+{
+	struct search *s = &d->searches[search];
+
+	*s = (struct search){ .kept = s->kept, .held = s->held, .next = s->next, .page = s->page,
+	    .refreshing = true, .full = s->kept.size_bytes == 0 };
+	mu_buf_reset(&s->held);
+	mu_buf_reset(&s->page);
+	if (s->full)
+		directory_rereads_forget(d, search);
+	return d->provider->begin(d, search);
 }
 
 bool
 directory_search_send(struct directory *d, enum directory_search search)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf why = MU_BUF_INIT;
-	int rc = search_ask(d, search);
+	int rc = search_begin(d, search);
 
 	d->due[search] = false;
 	if (rc == LDAP_SUCCESS)
@@ -168,6 +194,7 @@ linked(void *ctx, enum link_outcome outcome, const char *text)
 	d->ld = directory_link_ldap(d->link);
 	d->doomed = false;
 	d->complete = false;
+	d->ended = false;
 	d->heard_ms = mu_tick_ms();
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		d->due[i] = search_wanted(d->source, (enum directory_search)i);
@@ -200,11 +227,13 @@ void
 directory_shape(const struct directory_source *source, enum directory_search search,
     struct mu_buf *b)
 {
-	shape_part(b, PROVIDER);
+	shape_part(b, provider_of(source)->name);
 	shape_part(b, search == DIRECTORY_PEOPLE ? "people" : "groups");
 	shape_part(b, directory_search_base(source, search));
 	shape_part(b, "subtree");
 	shape_part(b, directory_search_filter(source, search));
+	if (source->key != SETTINGS_KEY_ENTRY_UUID)
+		shape_part(b, directory_key_attribute(source->key));
 	if (search == DIRECTORY_GROUPS) {
 		shape_part(b, source->group_name);
 		shape_part(b, source->group_member);
@@ -260,6 +289,7 @@ directory_open(struct mu_loop *loop, const struct directory_source *source,
 	d = mu_alloc_zero(1, sizeof(*d));
 	d->loop = loop;
 	d->source = source;
+	d->provider = provider_of(source);
 	d->events = events;
 	d->ctx = ctx;
 	d->timing = &directory_timing_usual;
@@ -270,7 +300,8 @@ directory_open(struct mu_loop *loop, const struct directory_source *source,
 		if (search_wanted(source, (enum directory_search)i))
 			d->attributes[i] = directory_entry_attributes(source,
 			    (enum directory_search)i);
-		if (resume != NULL && directory_sync_cookie_usable(resume->cookies[i].bytes,
+		if (resume != NULL && d->provider->cookie_usable != NULL &&
+		    d->provider->cookie_usable(resume->cookies[i].bytes,
 		    resume->cookies[i].size_bytes))
 			mu_buf_add(&d->searches[i].kept, resume->cookies[i].bytes,
 			    resume->cookies[i].size_bytes);
@@ -294,6 +325,7 @@ directory_close(struct directory *d)
 		mu_buf_clear(&d->searches[i].kept);
 		mu_buf_clear(&d->searches[i].held);
 		mu_buf_clear(&d->searches[i].next);
+		mu_buf_clear(&d->searches[i].page);
 		mu_free(d->attributes[i]);
 	}
 	directory_scratch_clear(&d->scratch);

@@ -3,8 +3,9 @@
  *
  * A struct directory is one source. It keeps one connection with two searches, people and groups,
  * and reports through struct directory_events what they say, in the order in which it counts. How
- * it gets to know (RFC 4533 refreshAndPersist; polling, paged reads and Active Directory's ways
- * fit the same events) is its own affair. It connects anew by itself, after 0.5 s to 30 s.
+ * it gets to know (source->follow: RFC 4533 as it happens, the same polled, or everybody by pages)
+ * is its own affair. It connects anew by itself, after 0.5 s to 30 s; where it polls, each read is
+ * a connection of its own, and a refresh as below.
  *
  * A refresh is: began, then any number of entry, present, removed and quarantined, then refreshed,
  * then cookie. A refresh that does not end is never followed by refreshed: a verdict says why, and
@@ -73,6 +74,9 @@ struct directory_source {
 	size_t map_count;
 	const char *groups_base, *groups_filter;	/* base NULL or "": no groups are read */
 	const char *group_name, *group_member;	/* their attributes: "cn", "member" */
+	enum settings_follow follow;
+	int64_t every_ms;		/* the pause between reads, where they are polled */
+	enum settings_key key;		/* by what the server tells entries apart */
 };
 
 /*
@@ -126,7 +130,8 @@ struct directory_events {
 	enum mu_rc (*slice_end)(void *ctx, struct mu_err *err);
 	/*
 	 * The source's condition changed; text says why and what helps. COMPLETE: both searches
-	 * have been refreshed since we connected. Outside of slices. Never NARROWED: the consumer
+	 * have been refreshed since we connected (a text says what could be better). Outside of
+	 * slices. Never NARROWED: the consumer
 	 * decides that.
 	 */
 	void (*verdict)(void *ctx, enum verdict verdict, const char *text);
@@ -142,7 +147,7 @@ struct directory_resume {
 
 /*
  * Appends all that decides what a cookie of this search stands for: base, scope, filter,
- * attributes, map, provider; not the server's address. Store its digest beside the cookie.
+ * attributes, map, provider, key; not the server's address. Store its digest beside the cookie.
  */
 void directory_shape(const struct directory_source *source, enum directory_search search,
     struct mu_buf *b);

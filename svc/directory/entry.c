@@ -1,6 +1,7 @@
 #include "directory/entry_priv.h"
 
 #include "base/text.h"
+#include "directory/key_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -349,7 +350,7 @@ attribute_add(char **list, size_t *count, const char *name)
 char **
 directory_entry_attributes(const struct directory_source *source, enum directory_search search)
 {
-	char **list = mu_alloc_zero(source->map_count + 3, sizeof(*list));
+	char **list = mu_alloc_zero(source->map_count + 4, sizeof(*list));
 	size_t count = 0;
 
 	if (search == DIRECTORY_GROUPS) {
@@ -358,6 +359,8 @@ directory_entry_attributes(const struct directory_source *source, enum directory
 	}
 	for (size_t i = 0; search == DIRECTORY_PEOPLE && i < source->map_count; i++)
 		attribute_add(list, &count, source->map[i].attribute);
+	if (source->follow == SETTINGS_FOLLOW_PAGED)	/* RFC 4533 brings it unasked */
+		attribute_add(list, &count, directory_key_attribute(source->key));
 	if (count == 0)
 		attribute_add(list, &count, LDAP_NO_ATTRS);
 	return list;

@@ -1,11 +1,12 @@
 /*
- * directory/reader_priv.h - the reader of RFC 4533: refreshAndPersist, people and groups
+ * directory/reader_priv.h - the reader: people and groups, by one of several providers
  *
  * Messages are first gathered into a slice (reading.c), then delivered as events (deliver.c);
- * directory.c begins and ends connections. Between gathering and delivering, a slice that holds
- * deletions waits for a probe: one entry of the same search, asked for after the deletions were
- * read. A server whose access rules were cut reports whatever changes next as deleted; if it shows
- * nobody at all any more, the deletions are not believed.
+ * directory.c begins and ends connections. What is asked and what an answer means is the
+ * provider's: a table in a file of its own (provider_....c). Between gathering and delivering, a
+ * slice that holds deletions waits for a probe: one entry of the same search, asked for after the
+ * deletions were read. A server whose access rules were cut reports whatever changes next as
+ * deleted; if it shows nobody at all any more, the deletions are not believed.
  *
  * Groups are refreshed before people are asked for, so that nobody is decided on before their groups
  * are known: a role that not being in a group gives would be given for a moment. A probe for people
@@ -37,6 +38,9 @@ struct search {
 	struct mu_buf held;		/* came within a refresh: good only at its end */
 	struct mu_buf next;		/* for the end of this slice */
 	bool has_next;
+	struct mu_buf page;		/* RFC 2696: where the next page begins */
+	size_t empty_pages;		/* in a row */
+	bool page_empty;
 	int probe_msgid;		/* 0: none is running */
 	bool probe_saw;
 	int probe_result;
@@ -48,7 +52,10 @@ struct item {
 	enum directory_search search;
 	int type;			/* LDAP_RES_... */
 	int reread_msgid;		/* 0 unless it answers a re-read */
-	bool sound;			/* the control or value below was well formed */
+	bool sound;			/* what its provider needs of it was well formed */
+	bool removes;			/* it says that somebody is gone */
+	struct mu_uuid entry_uuid;	/* of a sound entry */
+	/* RFC 4533 */
 	LDAPControl **controls;		/* what state points into */
 	struct sync_state state;	/* of an entry */
 	struct berval *data;		/* what info points into */
@@ -64,9 +71,33 @@ struct reread {
 	bool mended;			/* in this slice: forgotten once that is taken */
 };
 
+struct directory;
+
+/*
+ * How a source is followed. A provider asks with each search for that search alone, groups first;
+ * its messages, from begin to the end of the connection, are the provider's to understand.
+ */
+struct directory_provider {
+	const char *name;	/* in directory_shape: another one begins with a full read */
+	bool rests;		/* the connection ends with the read; the next is every_ms later */
+	/* NULL: it keeps no cookies. */
+	bool (*cookie_usable)(const void *bytes, size_t bytes_count);
+	/* Asks from s->kept, or for everybody: see directory_search_ask. LDAP's result code. */
+	int (*begin)(struct directory *d, enum directory_search search);
+	/* A message has come: says what it is (sound, removes, entry_uuid), and does nothing. */
+	void (*decode)(struct directory *d, struct item *item);
+	/* Does what an entry, an intermediate message or a result says, by events. */
+	enum mu_rc (*message)(struct directory *d, struct item *item, struct mu_err *err);
+};
+
+extern const struct directory_provider directory_provider_persist;	/* provider_sync.c */
+extern const struct directory_provider directory_provider_poll;
+extern const struct directory_provider directory_provider_paged;	/* provider_paged.c */
+
 struct directory {
 	struct mu_loop *loop;
 	const struct directory_source *source;
+	const struct directory_provider *provider;
 	const struct directory_events *events;
 	void *ctx;
 	const struct directory_timing *timing;
@@ -82,6 +113,8 @@ struct directory {
 	bool holding;			/* that probe is under way */
 	bool reported;			/* the consumer was told something that slice_end must close */
 	bool complete;			/* both searches have been refreshed on this connection */
+	bool ended;			/* a search that was to stay open has ended */
+	bool ends;			/* and so did those of the connection before */
 	bool doomed;			/* the connection ends with this slice, */
 	enum verdict doom;		/* for this reason, VERDICT_NONE: the condition is as it was */
 	struct mu_buf doom_text;
@@ -99,25 +132,54 @@ const char *directory_search_base(const struct directory_source *source,
 const char *directory_search_filter(const struct directory_source *source,
     enum directory_search search);
 
-/* directory.c: begins the refresh of one search; false when the connection ended. */
+/* --- directory.c --- */
+
+/* Begins the refresh of one search; false when the connection ended. */
 bool directory_search_send(struct directory *d, enum directory_search search);
-/* directory.c: ends the connection, sets the time of the next; VERDICT_NONE: no news of it. */
+/* For begin: sends the search with that control (borrowed), sets its msgid. LDAP's result code. */
+int directory_search_ask(struct directory *d, enum directory_search search, LDAPControl *control);
+/* Ends the connection, sets the time of the next; VERDICT_NONE: no news of it. */
 void directory_lose(struct directory *d, enum verdict verdict, const char *text);
+/* The same when all has gone well, and the next read is due after every_ms. */
+void directory_rest(struct directory *d);
 /* What a failure means: cut short if a refresh had begun to list, else nothing was read. */
 enum verdict directory_failure_verdict(const struct directory *d);
 /* Tells the consumer, if it is news. */
 void directory_verdict_report(struct directory *d, enum verdict verdict, const char *text);
 void directory_slice_drop(struct directory *d);
 
-/* reading.c: asks for one entry of a search, whichever; false when the connection ended. */
+/* --- reading.c --- */
+
+/* Asks for one entry of a search, whichever; false when the connection ended. */
 bool directory_probe_send(struct directory *d, enum directory_search search);
-/* reading.c: one slice, as much as is there and fits; called when there is something, or may be. */
+/* One slice, as much as is there and fits; called when there is something, or may be. */
 void directory_pump(void *directory);
 /* Looks at the clock: silence, heartbeats, re-reads. */
 void directory_tick(void *directory);
+/* Asks for the quarantined entries that are due. */
+void directory_rereads_send(struct directory *d);
+/* Rests, if that is the provider's way and nothing goes on; false when the connection ended. */
+bool directory_rest_if_done(struct directory *d);
 
-/* deliver.c: delivers the slice; false when the connection ended with it. */
+/* --- deliver.c: what providers make events of --- */
+
+/* The connection ends when this slice has been delivered. The first reason stands. */
+void directory_doom(struct directory *d, enum verdict verdict, const char *text,
+    const char *detail);
+/* An entry as it is now: usable, or quarantined. */
+enum mu_rc directory_entry_deliver(struct directory *d, struct item *item, struct mu_err *err);
+enum mu_rc directory_removed_deliver(struct directory *d, enum directory_search search,
+    const struct mu_uuid *entry_uuid, struct mu_err *err);
+/* The refresh of a search has ended properly; s->held becomes its cookie if it was worth one. */
+enum mu_rc directory_refresh_end(struct directory *d, enum directory_search search,
+    enum directory_how how, struct mu_err *err);
+/* A search was answered with an error that means the same to all providers. */
+void directory_search_failed(struct directory *d, int result, const char *diagnostic);
+
+/* Delivers the slice; false when the connection ended with it. */
 bool directory_slice_deliver(struct directory *d);
+/* Tells that both searches were refreshed on this connection, and how good that is. */
+void directory_complete_report(struct directory *d);
 /* All of that search: those still bad are going to be listed again. */
 void directory_rereads_forget(struct directory *d, enum directory_search search);
 

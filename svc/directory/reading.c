@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "directory/key_priv.h"
 
 #define SLICE_MAX_BYTES		(4 * 1024 * 1024)	/* it ends behind the message that passes it */
 #define REREADS_AT_ONCE		8
@@ -40,16 +40,6 @@ directory_probe_send(struct directory *d, enum directory_search search)
 	return false;
 }
 
-static bool
-item_removes(const struct item *item)
-{
-	if (!item->sound)
-		return false;
-	if (item->type == LDAP_RES_SEARCH_ENTRY)
-		return item->state.kind == SYNC_DELETE;
-	return item->info.kind == SYNC_ID_SET && item->info.refresh_deletes;
-}
-
 /* Probes the searches whose deletions the slice reports. */
 static void
 slice_hold(struct directory *d)
@@ -57,7 +47,7 @@ slice_hold(struct directory *d)
 	bool removes[DIRECTORY_SEARCH_COUNT] = { false, false };
 
 	for (size_t i = 0; i < d->slice_count; i++)
-		removes[d->slice[i].search] |= item_removes(&d->slice[i]);
+		removes[d->slice[i].search] |= d->slice[i].removes;
 	d->holding = true;
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		if (removes[i] && !directory_probe_send(d, (enum directory_search)i))
@@ -110,31 +100,6 @@ probe_believed(struct directory *d, enum directory_search search)
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-static void
-item_decode(struct directory *d, struct item *item)
-{
-	char *oid = NULL;
-
-	if (item->type == LDAP_RES_SEARCH_ENTRY && item->reread_msgid == 0) {
-		LDAPControl *control = NULL;
-
-		if (ldap_get_entry_controls(d->ld, item->m, &item->controls) == LDAP_SUCCESS)
-			control = ldap_control_find(LDAP_CONTROL_SYNC_STATE, item->controls, NULL);
-		item->sound = control != NULL &&
-		    directory_sync_state_decode(control->ldctl_value.bv_val,
-		    control->ldctl_value.bv_len, &item->state);
-	} else if (item->type == LDAP_RES_INTERMEDIATE) {
-		if (ldap_parse_intermediate(d->ld, item->m, &oid, &item->data, NULL, 0) ==
-		    LDAP_SUCCESS &&
-		    mu_text_equal(oid, LDAP_SYNC_INFO) && item->data != NULL)
-			item->sound = directory_sync_info_decode(item->data->bv_val,
-			    item->data->bv_len,
-			    &item->info);
-		ldap_memfree(oid);
-	}
-	d->slice_removes |= item_removes(item);
-}
-
 /* How large an entry is, its DN aside. */
 static size_t
 entry_bytes(struct directory *d, LDAPMessage *m)
@@ -183,7 +148,9 @@ message_take(struct directory *d, LDAPMessage *m)
 keep:
 	if (item->type == LDAP_RES_SEARCH_ENTRY)
 		d->slice_bytes += entry_bytes(d, m);
-	item_decode(d, item);
+	if (item->reread_msgid == 0)
+		d->provider->decode(d, item);
+	d->slice_removes |= item->removes;
 	d->slice_count++;
 	return true;
 }
@@ -300,10 +267,10 @@ static void
 reread_send(struct directory *d, struct reread *r)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf filter = MU_BUF_INIT;
-	char text[MU_UUID_TEXT_BYTES];
 
-	mu_buf_format(&filter, "(&%s(entryUUID=%s))", directory_search_filter(d->source, r->search),
-	    mu_uuid_format(&r->entry_uuid, text));
+	mu_buf_format(&filter, "(&%s", directory_search_filter(d->source, r->search));
+	directory_key_filter(d->source->key, &r->entry_uuid, &filter);
+	mu_buf_char_add(&filter, ')');
 	if (ldap_search_ext(d->ld, directory_search_base(d->source, r->search), LDAP_SCOPE_SUBTREE,
 	    mu_buf_text(&filter), d->attributes[r->search], 0, NULL, NULL, NULL, 1, &r->msgid) !=
 	    LDAP_SUCCESS)
@@ -313,8 +280,8 @@ reread_send(struct directory *d, struct reread *r)
 	r->due_ms = mu_tick_ms() + r->pause_ms;
 }
 
-static void
-rereads_send(struct directory *d)
+void
+directory_rereads_send(struct directory *d)
 {
 	int64_t now = mu_tick_ms();
 	size_t asked = 0;
@@ -325,6 +292,20 @@ rereads_send(struct directory *d)
 		reread_send(d, &d->rereads[i]);
 		asked++;
 	}
+}
+
+bool
+directory_rest_if_done(struct directory *d)
+{
+	bool overdue = mu_tick_ms() - d->heard_ms > d->timing->answer_ms;
+
+	if (!d->provider->rests || !d->complete)
+		return true;
+	for (size_t i = 0; i < d->reread_count && !overdue; i++)
+		if (d->rereads[i].msgid != 0)
+			return true;
+	directory_rest(d);
+	return false;
 }
 
 void
@@ -344,10 +325,17 @@ directory_tick(void *ctx)
 		directory_lose(d, directory_failure_verdict(d), "the refresh stands still");
 		return;
 	}
-	if (!some_refreshing(d) && !probing && now - d->heard_ms > d->timing->heartbeat_ms &&
-	    !directory_probe_send(d, DIRECTORY_PEOPLE))
+	if (!directory_rest_if_done(d))
 		return;
-	if (!d->holding)
-		rereads_send(d);
+	if (!some_refreshing(d) && !probing && now - d->heard_ms > d->timing->heartbeat_ms) {
+		if (d->ends && d->complete) {	/* this one stays open */
+			d->ends = false;
+			directory_complete_report(d);
+		}
+		if (!directory_probe_send(d, DIRECTORY_PEOPLE))
+			return;
+	}
+	if (!d->holding && !(d->provider->rests && some_refreshing(d)))
+		directory_rereads_send(d);
 	mu_timer_set(d->tick_timer, d->timing->tick_ms);
 }

@@ -23,6 +23,9 @@ directory_source_init(struct directory_source *out_source, const struct settings
 		.groups_filter = settings->groups_filter,
 		.group_name = settings->groups_name,
 		.group_member = settings->groups_member,
+		.follow = settings->follow,
+		.every_ms = 1000 * settings->every_s,
+		.key = settings->key,
 	};
 
 	source.map = mu_alloc_zero(source.map_count + 1, sizeof(*source.map));

@@ -15,7 +15,6 @@
 #define TAG_REFRESH_PRESENT	0xa2
 #define TAG_ID_SET		0xa3
 
-#define REFRESH_AND_PERSIST	3
 #define UUID_BYTES		16
 
 struct ber {
@@ -94,14 +93,15 @@ uuid_take(struct ber *b, struct mu_uuid *out_uuid)
 }
 
 void
-directory_sync_request(struct mu_buf *b, const struct mu_buf *cookie, bool reload_hint)
+directory_sync_request(struct mu_buf *b, enum sync_mode mode, const struct mu_buf *cookie,
+    bool reload_hint)
 {
 	struct mu_buf body = MU_BUF_INIT;
-	static const unsigned char mode[] = { TAG_ENUMERATED, 1, REFRESH_AND_PERSIST };
+	const unsigned char number[] = { TAG_ENUMERATED, 1, (unsigned char)mode };
 	unsigned char hint[] = { TAG_BOOLEAN, 1, reload_hint ? 0xff : 0 };
 	size_t bytes = cookie->size_bytes;
 
-	mu_buf_add(&body, mode, sizeof(mode));
+	mu_buf_add(&body, number, sizeof(number));
 	if (bytes > 0) {
 		unsigned char head[] = { TAG_OCTETS, 0x83, (unsigned char)(bytes >> 16 & 0xff),
 			(unsigned char)(bytes >> 8 & 0xff), (unsigned char)(bytes & 0xff) };

@@ -47,8 +47,11 @@ struct sync_info {
 	size_t uuid_count;
 };
 
-/* Appends a Sync Request control value (RFC 4533 2.2): refreshAndPersist, no empty cookie. */
-void directory_sync_request(struct mu_buf *b, const struct mu_buf *cookie, bool reload_hint);
+enum sync_mode { SYNC_REFRESH_ONLY = 1, SYNC_REFRESH_AND_PERSIST = 3 };
+
+/* Appends a Sync Request control value (RFC 4533 2.2), with no empty cookie. */
+void directory_sync_request(struct mu_buf *b, enum sync_mode mode, const struct mu_buf *cookie,
+    bool reload_hint);
 
 bool directory_sync_state_decode(const void *bytes, size_t bytes_count, struct sync_state *out);
 bool directory_sync_done_decode(const void *bytes, size_t bytes_count, struct sync_done *out);

@@ -158,13 +158,18 @@ request_says_mode_cookie_and_hint(void **state)
 	MU_AUTO(mu_buf_clear) struct mu_buf cookie = MU_BUF_INIT, value = MU_BUF_INIT, hex = MU_BUF_INIT;
 
 	(void)state;
-	directory_sync_request(&value, &cookie, false);
+	directory_sync_request(&value, SYNC_REFRESH_AND_PERSIST, &cookie, false);
 	mu_hex_format(&hex, value.data, value.size_bytes);
 	assert_string_equal("30830000030a0103", mu_buf_text(&hex));
 	mu_buf_reset(&value);
 	mu_buf_reset(&hex);
+	directory_sync_request(&value, SYNC_REFRESH_ONLY, &cookie, false);
+	mu_hex_format(&hex, value.data, value.size_bytes);
+	assert_string_equal("30830000030a0101", mu_buf_text(&hex));
+	mu_buf_reset(&value);
+	mu_buf_reset(&hex);
 	mu_buf_text_add(&cookie, "xy");
-	directory_sync_request(&value, &cookie, true);
+	directory_sync_request(&value, SYNC_REFRESH_AND_PERSIST, &cookie, true);
 	mu_hex_format(&hex, value.data, value.size_bytes);
 	assert_string_equal("308300000d0a010304830000027879" "0101ff", mu_buf_text(&hex));
 }
