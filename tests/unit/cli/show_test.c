@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "cli/groups.h"
 #include "cli/qr.h"
 
 static struct escape_row {
@@ -201,6 +202,34 @@ times_are_shown_as_the_local_clock_has_them(void **state)
 	json_free(root);
 }
 
+static struct difference_row {
+	const char *name, *before, *after, *want;
+} difference_rows[] = {
+	{ "nothing changed", "{\"a\":\"1\\n2\\n\"}", "{\"a\":\"1\\n2\\n\"}", "" },
+	{ "a line changed", "{\"a\":\"1\\n2\\n3\\n\"}", "{\"a\":\"1\\nx\\n3\\n\"}", "a:\n- 2\n+ x\n" },
+	{ "the end of a line changed", "{\"a\":\"1\\nab: 8h\\n\"}", "{\"a\":\"1\\nab: 9h\\n\"}",
+	    "a:\n- ab: 8h\n+ ab: 9h\n" },
+	{ "the beginning of a line changed", "{\"a\":\"xb\\n\"}", "{\"a\":\"yb\\n\"}", "a:\n- xb\n+ yb\n" },
+	{ "a line came", "{\"a\":\"1\\n2\\n\"}", "{\"a\":\"1\\n1\\n2\\n\"}", "a:\n+ 1\n" },
+	{ "a line went", "{\"a\":\"1\\n2\\n\"}", "{\"a\":\"1\\n\"}", "a:\n- 2\n" },
+	{ "the last line got its end", "{\"a\":\"1\"}", "{\"a\":\"1\\n\"}", "a:\n- 1\n+ 1\n" },
+	{ "a file came, a file went", "{\"a\":\"1\\n\"}", "{\"b\":\"\\u001b\\n\"}", "b:\n+ \\x1b\na: is left out\n" },
+};
+
+static void
+difference_row(void **state)
+{
+	struct difference_row *r = *state;
+	struct json_node *before = json_of(r->before), *after = json_of(r->after);
+	struct printed p;
+
+	print_begin(&p);
+	policy_difference_show(p.to, before, after);
+	print_end(&p, r->want);
+	json_free(before);
+	json_free(after);
+}
+
 /* Modules as a camera sees them: black blocks on the white of the line's colour. */
 static bool
 is_black_at(const char *const *lines, size_t x, size_t y)
@@ -270,7 +299,7 @@ what_is_too_long_for_a_qr_code_is_refused(void **state)
 int
 main(void)
 {
-	struct CMUnitTest escapes[MU_COUNT(escape_rows)];
+	struct CMUnitTest escapes[MU_COUNT(escape_rows)], differences[MU_COUNT(difference_rows)];
 	const struct CMUnitTest rest[] = {
 		cmocka_unit_test(T15_terminal_bytes_are_clean),
 		cmocka_unit_test(json_means_the_same_when_it_is_escaped),
@@ -286,6 +315,10 @@ main(void)
 	for (size_t i = 0; i < MU_COUNT(escape_rows); i++)
 		escapes[i] = (struct CMUnitTest){ escape_rows[i].name, escape_row, NULL, NULL,
 		    &escape_rows[i] };
+	for (size_t i = 0; i < MU_COUNT(difference_rows); i++)
+		differences[i] = (struct CMUnitTest){ difference_rows[i].name, difference_row, NULL, NULL,
+			&difference_rows[i] };
 	return cmocka_run_group_tests_name("escapes", escapes, NULL, NULL) +
+	    cmocka_run_group_tests_name("differences", differences, NULL, NULL) +
 	    cmocka_run_group_tests_name("show", rest, NULL, NULL);
 }
