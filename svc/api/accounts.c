@@ -14,7 +14,7 @@
 #define RECEIPTS_WAIT_MS	10000
 #define RECEIPTS_WAITERS	32
 
-/* --- Accounts ------------------------------------------------------------------------------------ */
+/* --- Accounts -------------------------------------------------------------------------------- */
 
 void
 account_write(struct json_writer *w, const struct store_look_account *x)
@@ -80,7 +80,8 @@ look_read(const struct ask *a, struct look *l, struct mu_err *err)
 }
 
 static void
-page_take(struct ask *a, struct look *l, const struct store_look_accounts *page, const struct store_people *people)
+page_take(struct ask *a, struct look *l, const struct store_look_accounts *page,
+    const struct store_people *people)
 {
 	for (size_t i = 0; i < page->count; i++) {
 		const struct store_look_account *x = &page->list[i];
@@ -104,7 +105,8 @@ page_look(struct ask *a, struct look *l, bool *out_more, struct mu_err *err)
 	struct store *store = a->api->store;
 	struct mu_uuid ids[PAGE];
 
-	if (store_look_accounts(store, NULL, l->platform, l->only_unsettled, &l->after, PAGE, &page, err) != MU_OK)
+	if (store_look_accounts(store, NULL, l->platform, l->only_unsettled, &l->after, PAGE, &page,
+	    err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < page.count; i++)
 		ids[i] = page.list[i].want.person_id;
@@ -112,7 +114,8 @@ page_look(struct ask *a, struct look *l, bool *out_more, struct mu_err *err)
 		return err->rc;
 	page_take(a, l, &page, &people);
 	*out_more = page.count == PAGE ||
-	    (page.count > 0 && !mu_uuid_equal(&l->after, &page.list[page.count - 1].want.account_id));
+	    (page.count > 0 && !mu_uuid_equal(&l->after,
+	    &page.list[page.count - 1].want.account_id));
 	return MU_OK;
 }
 
@@ -144,7 +147,8 @@ accounts_get(void *ctx, struct http_request *req)
 
 	if (!ask_open(&a, ctx, req, "read.accounts"))
 		return;
-	if (!look_read(&a, &l, &err) || ask_begin(&a, &err) != MU_OK || accounts_look(&a, &l, &err) != MU_OK) {
+	if (!look_read(&a, &l, &err) || ask_begin(&a, &err) != MU_OK || accounts_look(&a, &l,
+	    &err) != MU_OK) {
 		ask_fail(&a, &err);
 		return;
 	}
@@ -164,11 +168,11 @@ accounts_get(void *ctx, struct http_request *req)
 	answer_json(req, 200, &body);
 }
 
-/* --- Receipts: held back until there is one ------------------------------------------------------------ */
+/* --- Receipts: held back until there is one -------------------------------------------------- */
 
 struct receipts_wait {
 	struct receipts_wait *next;
-	struct ask ask;			/* its session was good when it began, and is looked at again at the end */
+	struct ask ask;			/* its session is looked at again before the answer */
 	struct mu_uuid *people;		/* whom the action was about */
 	size_t people_count;
 	struct mu_uuid after;
@@ -191,7 +195,8 @@ targets_read(const struct store_action *action, struct receipts_wait *x, struct 
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	const struct json_node *targets = NULL;
 
-	if (json_parse(action->document, strlen(action->document), SIZE_MAX, "document", &root, err) != MU_OK ||
+	if (json_parse(action->document, strlen(action->document), SIZE_MAX, "document", &root,
+	    err) != MU_OK ||
 	    json_get_list(root, "targets", &targets, err) != MU_OK)
 		return mu_fail(err, MU_EBROKEN, "an action's document cannot be read");
 	x->people = mu_alloc_zero(json_count(targets) + 1, sizeof(*x->people));
@@ -216,20 +221,24 @@ wait_read(struct receipts_wait *x, struct mu_err *err)
 	unsigned char digest[ACTION_DIGEST_BYTES];
 
 	if (text == NULL || !mu_hex_parse(text, digest, sizeof(digest)))
-		return mu_fail(err, MU_EINPUT, "action: the digest of an action, 64 hexadecimal digits");
+		return mu_fail(err, MU_EINPUT, "action: the digest of an action, 64 hexadecimal"
+		    " digits");
 	if (!query_id(&x->ask, "after", &x->after, err) ||
-	    action_show(api->host.actions, &x->ask.who, digest, x->ask.now_ms, &seen, err) != MU_OK ||
+	    action_show(api->host.actions, &x->ask.who, digest, x->ask.now_ms, &seen,
+	    err) != MU_OK ||
 	    store_action_get(api->store, digest, false, &action, err) != MU_OK)
 		return err->rc;
 	if (action.state != ACTION_EXECUTED)
-		return mu_fail(err, MU_ECONFLICT, "The action has not been executed: there are no receipts.");
+		return mu_fail(err, MU_ECONFLICT, "The action has not been executed: there are no"
+		    " receipts.");
 	x->digest = mu_strdup(text);
 	x->since_s = action.ended_at_s;
 	return targets_read(&action, x, err);
 }
 
 static void
-receipt_write(struct json_writer *w, const struct store_look_receipt *r, const struct store_people *people)
+receipt_write(struct json_writer *w, const struct store_look_receipt *r,
+    const struct store_people *people)
 {
 	json_object_begin(w, NULL);
 	json_text(w, "account", r->name);
@@ -253,7 +262,8 @@ receipts_format(const struct receipts_wait *x, const struct store_look_receipts 
 
 	json_begin(&w, body);
 	json_object_begin(&w, NULL);
-	json_uuid(&w, "next", receipts->count == 0 ? &x->after : &receipts->list[receipts->count - 1].receipt_id);
+	json_uuid(&w, "next", receipts->count == 0 ? &x->after :
+	    &receipts->list[receipts->count - 1].receipt_id);
 	json_list_begin(&w, "receipts");
 	for (size_t i = 0; i < receipts->count; i++)
 		receipt_write(&w, &receipts->list[i], people);
@@ -264,7 +274,8 @@ receipts_format(const struct receipts_wait *x, const struct store_look_receipts 
 }
 
 /*
- * Looks once. MU_OK with *out_done false: nothing to tell yet. What is told has been recorded, and the
+ * Looks once. MU_OK with *out_done false: nothing to tell yet. What is told has been recorded, and
+ * the
  * session is still good.
  */
 static enum mu_rc
@@ -277,7 +288,8 @@ wait_look(struct receipts_wait *x, bool *out_done, struct mu_buf *body, struct m
 	int64_t unsettled = 0;
 
 	if (ask_begin(&x->ask, err) != MU_OK ||
-	    store_look_receipts(store, x->people, x->people_count, x->since_s, &x->after, RECEIPTS_MAX,
+	    store_look_receipts(store, x->people, x->people_count, x->since_s, &x->after,
+	    RECEIPTS_MAX,
 	    &receipts, &unsettled, err) != MU_OK)
 		return err->rc;
 	*out_done = receipts.count > 0 || unsettled == 0 || mu_tick_ms() >= x->until_ms;

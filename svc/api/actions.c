@@ -46,7 +46,7 @@ action_answer(struct ask *a, const struct action_answer *answer)
 	answer_json(a->req, answer->state == ACTION_PENDING ? 202 : 200, &answer->json);
 }
 
-/* --- Proposing --------------------------------------------------------------------------------------- */
+/* --- Proposing ------------------------------------------------------------------------------- */
 
 void
 problem_targets(struct http_request *req, const struct mu_buf *json, const struct mu_err *err)
@@ -56,10 +56,12 @@ problem_targets(struct http_request *req, const struct mu_buf *json, const struc
 	struct mu_err own = MU_ERR_INIT;
 	const struct json_node *list = NULL;
 
-	if (json_parse(mu_buf_text(json), json->size_bytes, SIZE_MAX, "targets", &root, &own) == MU_OK &&
+	if (json_parse(mu_buf_text(json), json->size_bytes, SIZE_MAX, "targets", &root,
+	    &own) == MU_OK &&
 	    json_get_list(root, "targets", &list, &own) == MU_OK &&
 	    json_canonical(list, &targets, &own) == MU_OK)
-		answer_problem(req, 400, 0, err->text, &(struct json_extra){ "targets", targets.data });
+		answer_problem(req, 400, 0, err->text, &(struct json_extra){ "targets",
+		    targets.data });
 	else
 		http_refuse_err(req, err);
 }
@@ -77,9 +79,11 @@ actions_post(void *ctx, struct http_request *req)
 	if (!ask_open(&a, ctx, req, NULL))
 		return;
 	body = http_body_of(req, &body_bytes);
-	if (json_parse(body, body_bytes, ACTION_DOCUMENT_MAX_BYTES, "request", &request, &err) != MU_OK)
+	if (json_parse(body, body_bytes, ACTION_DOCUMENT_MAX_BYTES, "request", &request,
+	    &err) != MU_OK)
 		malformed_refuse(&a, &err);
-	else if (action_propose(a.api->host.actions, &a.who, request, a.now_ms, &answer, &err) == MU_OK)
+	else if (action_propose(a.api->host.actions, &a.who, request, a.now_ms, &answer,
+	    &err) == MU_OK)
 		answer_json(req, 200, &answer.json);
 	else if (err.rc == MU_EINPUT && answer.json.size_bytes > 0)
 		problem_targets(req, &answer.json, &err);
@@ -87,13 +91,15 @@ actions_post(void *ctx, struct http_request *req)
 		action_fail(&a, &err);
 }
 
-/* --- With a code --------------------------------------------------------------------------------------- */
+/* --- With a code ----------------------------------------------------------------------------- */
 
 static enum mu_rc
-digest_read(const struct http_request *req, unsigned char out_digest[ACTION_DIGEST_BYTES], struct mu_err *err)
+digest_read(const struct http_request *req, unsigned char out_digest[ACTION_DIGEST_BYTES],
+    struct mu_err *err)
 {
 	if (!mu_hex_parse(http_name_of(req), out_digest, ACTION_DIGEST_BYTES))
-		return mu_fail(err, MU_EABSENT, "An action is named by its digest: 64 hexadecimal digits.");
+		return mu_fail(err, MU_EABSENT, "An action is named by its digest: 64 hexadecimal"
+		    " digits.");
 	return MU_OK;
 }
 
@@ -127,14 +133,16 @@ typedef enum mu_rc coded_fn(struct ask *a, const struct coded *c, struct action_
 static enum mu_rc
 execute(struct ask *a, const struct coded *c, struct action_answer *out_answer, struct mu_err *err)
 {
-	return action_execute(a->api->host.actions, &a->who, c->digest, &c->code, http_peer_of(a->req)->address,
+	return action_execute(a->api->host.actions, &a->who, c->digest, &c->code,
+	    http_peer_of(a->req)->address,
 	    a->now_ms, out_answer, err);
 }
 
 static enum mu_rc
 approve(struct ask *a, const struct coded *c, struct action_answer *out_answer, struct mu_err *err)
 {
-	return action_approve(a->api->host.actions, &a->who, c->digest, &c->code, http_peer_of(a->req)->address,
+	return action_approve(a->api->host.actions, &a->who, c->digest, &c->code,
+	    http_peer_of(a->req)->address,
 	    a->now_ms, out_answer, err);
 }
 
@@ -181,7 +189,7 @@ deny_post(void *ctx, struct http_request *req)
 	coded_post(ctx, req, true, deny);
 }
 
-/* --- Looking ------------------------------------------------------------------------------------------- */
+/* --- Looking --------------------------------------------------------------------------------- */
 
 /* What the action room gave is shown once it has been recorded. */
 static void
@@ -210,7 +218,8 @@ action_get(void *ctx, struct http_request *req)
 	else if (action_show(a.api->host.actions, &a.who, digest, a.now_ms, &answer, &err) != MU_OK)
 		action_fail(&a, &err);
 	else
-		shown(&a, &(struct ask_read){ .what = "action", .query = http_name_of(req), .rows = 1 },
+		shown(&a, &(struct ask_read){ .what = "action", .query = http_name_of(req),
+		    .rows = 1 },
 		    &answer.json);
 }
 
@@ -226,7 +235,8 @@ pending_get(void *ctx, struct http_request *req)
 	if (!ask_open(&a, ctx, req, NULL))
 		return;
 	if (action_pending(a.api->host.actions, &a.who, a.now_ms, &json, &err) != MU_OK ||
-	    json_parse(mu_buf_text(&json), json.size_bytes, SIZE_MAX, "pending", &root, &err) != MU_OK) {
+	    json_parse(mu_buf_text(&json), json.size_bytes, SIZE_MAX, "pending", &root,
+	    &err) != MU_OK) {
 		action_fail(&a, &err);
 		return;
 	}

@@ -20,7 +20,7 @@
 
 #define LOG_IN	"log in: muster login"
 
-/* --- Refusals and their records --------------------------------------------------------------------- */
+/* --- Refusals and their records -------------------------------------------------------------- */
 
 static enum mu_rc
 record(struct store *store, enum audit_kind kind, const struct audit_field *fields, size_t count,
@@ -35,7 +35,8 @@ record(struct store *store, enum audit_kind kind, const struct audit_field *fiel
 void
 stranger_record(struct api_admin *api, const char *address, const char *reason)
 {
-	const struct audit_field fields[] = { AUDIT_TEXT("reason", reason), AUDIT_TEXT("address", address) };
+	const struct audit_field fields[] = { AUDIT_TEXT("reason", reason),
+		AUDIT_TEXT("address", address) };
 	struct mu_err err = MU_ERR_INIT;
 	char key[THROTTLE_ADDRESS_BYTES];
 	int64_t wait_s;
@@ -55,30 +56,36 @@ ask_refusal_record(struct ask *a, const struct mu_uuid *person, const char *reas
 	struct mu_err err = MU_ERR_INIT;
 	size_t count = 0;
 
-	fields[count++] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(&a->who.person_id, actor));
+	fields[count++] = (struct audit_field)AUDIT_TEXT("actor",
+	    mu_uuid_format(&a->who.person_id, actor));
 	fields[count++] = (struct audit_field)AUDIT_TEXT("reason", reason);
 	if (a->permission != NULL)
 		fields[count++] = (struct audit_field)AUDIT_TEXT("action", a->permission);
 	if (person != NULL)
-		fields[count++] = (struct audit_field)AUDIT_TEXT("person", mu_uuid_format(person, id));
+		fields[count++] = (struct audit_field)AUDIT_TEXT("person",
+		    mu_uuid_format(person, id));
 	if (record(a->api->store, AUDIT_ACTION_REFUSED, fields, count, &err) != MU_OK)
 		mu_log_err(&err, "admin.unrecorded", "actor", actor, NULL);
 }
 
-/* --- Who asks ----------------------------------------------------------------------------------------- */
+/* --- Who asks -------------------------------------------------------------------------------- */
 
 enum mu_rc
-ask_session(struct api_admin *api, const struct http_request *req, struct auth_who *out_who, struct mu_err *err)
+ask_session(struct api_admin *api, const struct http_request *req, struct auth_who *out_who,
+    struct mu_err *err)
 {
 	const struct http_peer *peer = http_peer_of(req);
 
 	if (!peer->has_certificate)
 		return mu_fail(err, MU_EDENIED, "A client certificate is needed: " LOG_IN);
 	if (!peer->is_trusted)
-		return mu_fail(err, MU_EDENIED, "The client certificate is not good: %s: " LOG_IN, peer->refusal);
-	if (auth_session_find(api->host.auth, peer->fingerprint, mu_now_s(), out_who, err) != MU_EDENIED)
+		return mu_fail(err, MU_EDENIED, "The client certificate is not good: %s: " LOG_IN,
+		    peer->refusal);
+	if (auth_session_find(api->host.auth, peer->fingerprint, mu_now_s(), out_who,
+	    err) != MU_EDENIED)
 		return err->rc;
-	return mu_fail(err, MU_EDENIED, "No session belongs to this certificate, or it has ended: " LOG_IN);
+	return mu_fail(err, MU_EDENIED, "No session belongs to this certificate, or it has ended: "
+	    LOG_IN);
 }
 
 /* Does the role have the permission at all? About whom is asked later. */
@@ -100,7 +107,8 @@ ask_open(struct ask *a, struct api_admin *api, struct http_request *req, const c
 {
 	struct mu_err err = MU_ERR_INIT;
 
-	*a = (struct ask){ .api = api, .req = req, .permission = permission, .now_ms = mu_now_ms() };
+	*a = (struct ask){ .api = api, .req = req, .permission = permission,
+	    .now_ms = mu_now_ms() };
 	if (ask_session(api, req, &a->who, &err) == MU_EDENIED) {
 		stranger_record(api, http_peer_of(req)->address, "no session");
 		answer_unknown(req, "ClientCertificate", err.text);
@@ -154,21 +162,23 @@ ask_record(struct ask *a, const struct ask_read *read, struct mu_err *err)
 	struct audit_field fields[6];
 	size_t count = 0;
 
-	fields[count++] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(&a->who.person_id, actor));
+	fields[count++] = (struct audit_field)AUDIT_TEXT("actor",
+	    mu_uuid_format(&a->who.person_id, actor));
 	fields[count++] = (struct audit_field)AUDIT_TEXT("what", read->what);
 	if (read->query != NULL && read->query[0] != '\0')
 		fields[count++] = (struct audit_field)AUDIT_TEXT("query", read->query);
 	if (read->reason != NULL)
 		fields[count++] = (struct audit_field)AUDIT_TEXT("reason", read->reason);
 	if (read->person != NULL)
-		fields[count++] = (struct audit_field)AUDIT_TEXT("person", mu_uuid_format(read->person, person));
+		fields[count++] = (struct audit_field)AUDIT_TEXT("person",
+		    mu_uuid_format(read->person, person));
 	if (read->rows >= 0)
 		fields[count++] = (struct audit_field)AUDIT_NUMBER("rows", read->rows);
 	audit_record(a->api->store, AUDIT_ADMIN_READ, a->now_ms, fields, count, NULL);
 	return store_commit(a->api->store, err);
 }
 
-/* --- What stands in a query ------------------------------------------------------------------------------ */
+/* --- What stands in a query ------------------------------------------------------------------ */
 
 bool
 query_id(const struct ask *a, const char *name, struct mu_uuid *out_id, struct mu_err *err)
@@ -213,11 +223,12 @@ query_note(struct mu_buf *b, const char *name, const char *value)
 		mu_buf_format(b, "%s%s=%s", b->size_bytes == 0 ? "" : " ", name, value);
 }
 
-/* --- Who is meant ------------------------------------------------------------------------------------------ */
+/* --- Who is meant ---------------------------------------------------------------------------- */
 
 /* Keeps those within reach; the first of the others in *out_beyond. */
 static void
-people_reach(struct ask *a, struct store_people *people, struct mu_uuid *out_beyond, bool *out_has_beyond)
+people_reach(struct ask *a, struct store_people *people, struct mu_uuid *out_beyond,
+    bool *out_has_beyond)
 {
 	size_t kept = 0;
 
@@ -245,12 +256,14 @@ ask_person(struct ask *a, const char *text, struct store_people *out_people, str
 	bool has_beyond = false;
 	size_t count = 0;
 
-	if (store_look_who(store, text, a->api->host.actions->mail, ids, MU_COUNT(ids), &count, err) != MU_OK ||
+	if (store_look_who(store, text, a->api->host.actions->mail, ids, MU_COUNT(ids), &count,
+	    err) != MU_OK ||
 	    people_read(store, ids, count, out_people, err) != MU_OK)
 		return err->rc;
 	people_reach(a, out_people, &beyond, &has_beyond);
 	if (out_people->count > 1)
-		return mu_fail(err, MU_ECONFLICT, "Several people are known by that name: give the id of one.");
+		return mu_fail(err, MU_ECONFLICT, "Several people are known by that name: give the"
+		    " id of one.");
 	if (out_people->count == 1)
 		return MU_OK;
 	if (has_beyond) {
@@ -262,10 +275,12 @@ ask_person(struct ask *a, const char *text, struct store_people *out_people, str
 }
 
 void
-ask_person_fail(struct ask *a, const char *what, const struct store_people *people, const struct mu_err *err)
+ask_person_fail(struct ask *a, const char *what, const struct store_people *people,
+    const struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf candidates = MU_BUF_INIT;
-	struct ask_read read = { .what = what, .query = "not one person alone", .rows = (int64_t)people->count };
+	struct ask_read read = { .what = what, .query = "not one person alone",
+	    .rows = (int64_t)people->count };
 	struct mu_err record_err = MU_ERR_INIT;
 
 	store_rollback(a->api->store);
@@ -296,7 +311,7 @@ lines_write(struct json_writer *w, const char *name, const char *lines)
 	json_list_end(w);
 }
 
-/* --- The routes that need no more than a session ------------------------------------------------------------- */
+/* --- The routes that need no more than a session --------------------------------------------- */
 
 static void
 whoami_get(void *ctx, struct http_request *req)
@@ -350,7 +365,7 @@ jobs_post(void *ctx, struct http_request *req)
 		    &(struct console_asker){ &a.who.person_id, (uid_t)-1 });
 }
 
-/* --- Open and close -------------------------------------------------------------------------------------------- */
+/* --- Open and close -------------------------------------------------------------------------- */
 
 #define GET(path, handler)	{ "GET", path, HTTP_NEED_NOTHING, NULL, 0, false, handler }
 #define POST(path, handler)	{ "POST", path, HTTP_NEED_NOTHING, NULL, 0, false, handler }
@@ -360,7 +375,7 @@ jobs_post(void *ctx, struct http_request *req)
 #define DOCUMENT_BODY_BYTES	(ACTION_DOCUMENT_MAX_BYTES + HTTP_BODY_MAX_BYTES)
 #define CODE_BODY_BYTES		8192
 
-/* Each asks for the session itself, so that refusals are recorded; all but login begin with ask_open. */
+/* Each asks for the session itself, so that refusals are recorded: all but login by ask_open. */
 static const struct http_route routes[] = {
 	POST_JSON("/v1/login", 0, login_post),
 	POST("/v1/logout", logout_post),
@@ -401,13 +416,14 @@ api_admin_open(const struct api_admin_host *host, struct api_admin **out_api, st
 	struct api_admin *api = mu_alloc_zero(1, sizeof(*api));
 	struct http_server_settings settings = {
 		.listen_fd = host->listen_fd, .cert_pem = mu_secret_text(host->chain_pem),
-		.key_pem = host->key_pem, .client_ca_pem = mu_secret_text(host->ca_pem), .routes = routes,
-		.route_count = MU_COUNT(routes), .connections_max = CONNECTIONS_MAX,
+		.key_pem = host->key_pem, .client_ca_pem = mu_secret_text(host->ca_pem),
+		.routes = routes, .route_count = MU_COUNT(routes), .connections_max = CONNECTIONS_MAX,
 		.hold_ms = API_JOB_MAX_MS + HTTP_HOLD_MS, .ctx = api,
 	};
 
 	api->host = *host;
-	api->host.key_pem = api->host.chain_pem = api->host.ca_pem = NULL;	/* borrowed for the call */
+	/* borrowed for the call */
+	api->host.key_pem = api->host.chain_pem = api->host.ca_pem = NULL;
 	api->store = host->actions->store;
 	if (http_server_open(host->loop, &settings, &api->server, err) != MU_OK) {
 		mu_free(api);

@@ -4,7 +4,12 @@
  * Every route but login needs the certificate of a session (auth/administrator.h): 401 without. What a role
  * does not allow is 403. Refusals are RFC 9457 problem details; members beyond type, title, status and
  * detail are named below. Times are RFC 3339 in UTC, ids UUIDs, digests hex. Every answer that shows people
- * has been recorded (AUDIT_ADMIN_READ) before its first row leaves. Members marked ? may be null.
+ * has been recorded (AUDIT_ADMIN_READ) before its first row leaves. Members marked ? may be null. Every refusal
+ * is recorded once, as AUDIT_AUTH_FAILED where nobody is known, else as AUDIT_ACTION_REFUSED.
+ *
+ * People out of the role's scope are not listed, and not found by name: neither are accounts, records, holds
+ * and administrators of theirs. Pages are looked for for a moment only: "next" says that there may be more, even when
+ * a page has fewer rows than limit, or none.
  *
  * POST /v1/login {"action"?, "code", "csr"?, "password", "user"}
  *	code is six digits, or the one-time code of a new administrator. With csr (PEM, P-256):
@@ -52,6 +57,10 @@
  *	client.remove		none	{"name": TEXT}
  *	sync.run		none	{"source": TEXT}
  *
+ * The permission that each needs: read.people for people, explain and brake; read.accounts; read.status for
+ * status, platforms, sources and policy; read.clients; read.administrators; read.audit; job. Actions, pending and
+ * receipts: as action/action.h says.
+ *
  * GET /v1/people?state=&match=&after=&limit=	{"next"?: CURSOR, "people": [PERSON]}; match: RFC 4515 filter;
  *	limit 1 to 200 (100)
  * GET /v1/people/{who}				PERSON and "accounts": [ACCOUNT], "grants": [{"ends_at", "granted_by":
@@ -67,7 +76,7 @@
  * GET /v1/receipts?action=DIGEST&after=ID	receipts of the action's targets since it was executed, held back until
  *	there is one or all is settled, 10 s at most: {"next": ID, "receipts": [{"account": NAME, "at", "outcome",
  *	"person": PERSON-REF, "platform", "sessions_ended", "sessions_left", "signature", "step", "text"}],
- *	"unsettled": n}
+ *	"unsettled": n}; next is what to give as after, also when there is none; 409 not executed
  * GET /v1/platforms				{"platforms": [PLATFORM]}
  * GET /v1/platforms/{name}			PLATFORM and "settings": [{"key", "value"}], secrets left out
  *	PLATFORM: {"accounts", "adapter", "name", "oldest_debt"?, "parked", "unsettled", "url"?}

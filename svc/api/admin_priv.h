@@ -1,12 +1,13 @@
 /*
- * api/admin_priv.h - what the handlers of the administrators' API share: who asks, and what is recorded
+ * api/admin_priv.h - what the handlers of the administrators' API share: who asks, what is recorded
  *
  * A handler opens an ask, which finds the session and looks whether its role may; reads inside one
  * transaction; records what it is about to show in the same one; and answers after the commit:
  *
  *	if (!ask_open(&a, ctx, req, "read.people"))
  *		return;
- *	if (ask_begin(&a, &err) != MU_OK || read(&a, ...) != MU_OK || ask_record(&a, &r, &err) != MU_OK)
+ *	if (ask_begin(&a, &err) != MU_OK || read(&a, ...) != MU_OK ||
+ *	    ask_record(&a, &r, &err) != MU_OK)
  *		ask_fail(&a, &err);
  *	else
  *		answer_json(req, 200, &json);
@@ -20,9 +21,10 @@
 #include "http/server.h"
 #include "store/store.h"
 
-#define API_ADMIN_LOOK_MS	300	/* one request looks through people for so long, then says "next" */
+#define API_ADMIN_LOOK_MS	300	/* one request looks for so long, then says "next" */
 
-#define API_ADMIN_STRANGER_RECORDS 100	/* of one address in ten minutes; further refusals are logged alone */
+/* Refusals of one address in ten minutes that are recorded one by one; others are logged alone. */
+#define API_ADMIN_STRANGER_RECORDS 100
 
 struct receipts_wait;
 
@@ -37,14 +39,14 @@ struct api_admin {
 	struct mu_timer *wait_timer;
 };
 
-/* --- Who asks ------------------------------------------------------------------------------------ */
+/* --- Who asks -------------------------------------------------------------------------------- */
 
 struct ask {
 	struct api_admin *api;
 	struct http_request *req;
 	struct auth_who who;
-	const char *permission;		/* NULL: the session is enough, or the action room has the last word */
-	const struct policy *policy;	/* in force; borrowed until the handler ends. NULL without permission */
+	const char *permission;		/* NULL: the session is enough, or the action room decides */
+	const struct policy *policy;	/* in force, for the handler; NULL without permission */
 	int64_t now_ms;
 	bool was_refused;		/* by ask_person, and recorded */
 };
@@ -52,7 +54,8 @@ struct ask {
 #define ASK_INIT { .api = NULL }
 
 /* false: refused and recorded, the request is gone. */
-bool ask_open(struct ask *a, struct api_admin *api, struct http_request *req, const char *permission);
+bool ask_open(struct ask *a, struct api_admin *api, struct http_request *req,
+    const char *permission);
 void ask_clear(struct ask *a);
 
 /* The session that a request comes with; nothing is recorded. MU_EDENIED: none. */
@@ -75,16 +78,16 @@ struct ask_read {
 /* Records it (AUDIT_ADMIN_READ) and commits: only then may it be answered. */
 MU_CHECKED enum mu_rc ask_record(struct ask *a, const struct ask_read *read, struct mu_err *err);
 
-/* Ends an open transaction, if there is one, and refuses with what err says; recorded with MU_EDENIED. */
+/* Ends an open transaction and refuses with what err says; MU_EDENIED is recorded. */
 void ask_fail(struct ask *a, const struct mu_err *err);
 
-/* Records AUDIT_ACTION_REFUSED; a record that cannot be written is logged alone: nothing was done. */
+/* Records AUDIT_ACTION_REFUSED; what cannot be recorded is logged alone: nothing was done. */
 void ask_refusal_record(struct ask *a, const struct mu_uuid *person, const char *reason);
 
-/* Records AUDIT_AUTH_FAILED of somebody unknown, so many of one address; beyond, and failing that, it is logged. */
+/* Records AUDIT_AUTH_FAILED of somebody unknown. */
 void stranger_record(struct api_admin *api, const char *address, const char *reason);
 
-/* --- What stands in a query ------------------------------------------------------------------------ */
+/* --- What stands in a query ------------------------------------------------------------------ */
 
 /* All set err (MU_EINPUT); absent is out_x as it was. */
 bool query_id(const struct ask *a, const char *name, struct mu_uuid *out_id, struct mu_err *err);
@@ -103,23 +106,31 @@ void query_note(struct mu_buf *b, const char *name, const char *value);
 MU_CHECKED enum mu_rc ask_person(struct ask *a, const char *text, struct store_people *out_people,
     struct mu_err *err);
 /* Refuses for what ask_person ended with: 409 has candidates. */
-void ask_person_fail(struct ask *a, const char *what, const struct store_people *people, const struct mu_err *err);
+void ask_person_fail(struct ask *a, const char *what, const struct store_people *people,
+    const struct mu_err *err);
 
-/* 400 for a proposal whose targets are not one person each: with "targets" of what action_propose answered. */
-void problem_targets(struct http_request *req, const struct mu_buf *json, const struct mu_err *err);
+/* 400 for targets that are not one person each; json: what action_propose answered. */
+void problem_targets(struct http_request *req, const struct mu_buf *json,
+    const struct mu_err *err);
 
 /* A list of texts, one a line. */
 void lines_write(struct json_writer *w, const char *name, const char *lines);
 
-/* --- Handlers, by file ------------------------------------------------------------------------------- */
+/* --- Handlers, by file ----------------------------------------------------------------------- */
 
-http_handler_fn login_post;						/* login.c */
-http_handler_fn actions_post, action_get, execute_post, approve_post, deny_post, pending_get;	/* actions.c */
-http_handler_fn people_get, person_get, explain_get;			/* people.c */
-http_handler_fn accounts_get, receipts_get;				/* accounts.c */
-http_handler_fn platforms_get, platform_get, sources_get, brake_get, clients_get, administrators_get,
-    policy_get;								/* look.c */
-http_handler_fn audit_get;						/* records.c */
+/* login.c */
+http_handler_fn login_post;
+/* actions.c */
+http_handler_fn actions_post, action_get, execute_post, approve_post, deny_post, pending_get;
+/* people.c */
+http_handler_fn people_get, person_get, explain_get;
+/* accounts.c */
+http_handler_fn accounts_get, receipts_get;
+/* look.c */
+http_handler_fn platforms_get, platform_get, sources_get, brake_get, clients_get,
+    administrators_get, policy_get;
+/* records.c */
+http_handler_fn audit_get;
 
 /* All of them, for tests that walk through every route. */
 const struct http_route *admin_routes(size_t *out_count);

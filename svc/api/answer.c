@@ -8,7 +8,8 @@
 
 /* Without extra or way_in where they are NULL. */
 static void
-problem(struct http_request *req, int status, int64_t retry_after_s, const char *way_in, const char *detail,
+problem(struct http_request *req, int status, int64_t retry_after_s, const char *way_in,
+    const char *detail,
     const struct json_extra *extra)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
@@ -100,11 +101,13 @@ person_ref_of(struct json_writer *w, const char *name, const struct store_people
 {
 	const struct store_person *p = people_find(people, person_id);
 
-	person_ref_write(w, name, person_id, p == NULL ? "" : store_person_name(p), p == NULL ? "" : p->uid);
+	person_ref_write(w, name, person_id, p == NULL ? "" : store_person_name(p), p == NULL ? "" :
+	    p->uid);
 }
 
 enum mu_rc
-people_read(struct store *store, const struct mu_uuid *ids, size_t count, struct store_people *out_people,
+people_read(struct store *store, const struct mu_uuid *ids, size_t count,
+    struct store_people *out_people,
     struct mu_err *err)
 {
 	if (count > 0)
@@ -138,7 +141,8 @@ administrators_count(struct store *store, int64_t *out_count, struct mu_err *err
 	if (store_administrator_list(store, &all, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < all.count; i++)
-		if (all.list[i].active && all.list[i].state == PERSON_ACTIVE && !all.list[i].blocked)
+		if (all.list[i].active && all.list[i].state == PERSON_ACTIVE &&
+		    !all.list[i].blocked)
 			count++;
 	*out_count = count;
 	return MU_OK;

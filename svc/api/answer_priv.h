@@ -15,9 +15,7 @@ struct json_extra {		/* one more member of a problem */
 	const char *json;	/* canonical */
 };
 
-/*
- * Refuses as http_refuse does, on a page's route, too, with RFC 9457 problem details; extra may be NULL.
- */
+/* Refuses with RFC 9457 problem details, on a page's route, too; extra may be NULL. */
 void answer_problem(struct http_request *req, int status, int64_t retry_after_s, const char *detail,
     const struct json_extra *extra);
 
@@ -38,7 +36,8 @@ void person_ref_of(struct json_writer *w, const char *name, const struct store_p
     const struct mu_uuid *person_id);
 
 /* NULL when the person is not among them. */
-const struct store_person *people_find(const struct store_people *people, const struct mu_uuid *person_id);
+const struct store_person *people_find(const struct store_people *people,
+    const struct mu_uuid *person_id);
 
 /* Reads these people, those that exist; none asked for is nobody read. */
 MU_CHECKED enum mu_rc people_read(struct store *store, const struct mu_uuid *ids, size_t count,
@@ -48,7 +47,8 @@ MU_CHECKED enum mu_rc people_read(struct store *store, const struct mu_uuid *ids
 void candidates_write(const struct store_people *people, struct mu_buf *b);
 
 /* Administrators who work now: active, and so is their person, who is not blocked. */
-MU_CHECKED enum mu_rc administrators_count(struct store *store, int64_t *out_count, struct mu_err *err);
+MU_CHECKED enum mu_rc administrators_count(struct store *store, int64_t *out_count,
+    struct mu_err *err);
 
 /* A time, null for 0. */
 void moment_write(struct json_writer *w, const char *name, int64_t at_s);

@@ -26,7 +26,7 @@ struct knock {
 	enter_fn *enter;
 };
 
-/* --- Who may come in ----------------------------------------------------------------------------- */
+/* --- Who may come in ------------------------------------------------------------------------- */
 
 /* A process of musterd that was taken over must not make itself an administrator. */
 static bool
@@ -57,7 +57,8 @@ knock_refuse(const struct knock *k)
 		if (store_commit(store, &err) != MU_OK)
 			mu_log_err(&err, "bootstrap.unrecorded", NULL);
 	}
-	http_refuse(k->req, 403, 0, "The service's own processes make no administrators: ask from a "
+	http_refuse(k->req, 403, 0, "The service's own processes make no administrators: ask from a"
+	    " "
 	    "terminal on this host.", NULL);
 }
 
@@ -68,8 +69,10 @@ on_processes(void *ctx, struct ipc_message *m, const struct mu_err *err)
 	MU_AUTO(msg_status_clear) struct msg_status processes = { NULL, 0 };
 
 	if (m == NULL || !msg_status_decode(&m->body, &processes)) {
-		mu_log("bootstrap.no_processes", "reason", m == NULL ? err->text : "malformed", NULL);
-		http_refuse(k->req, 503, 1, "The supervisor gives no answer, so nobody can tell who asks: "
+		mu_log("bootstrap.no_processes", "reason", m == NULL ? err->text : "malformed",
+		    NULL);
+		http_refuse(k->req, 503, 1, "The supervisor gives no answer, so nobody can tell who"
+		    " asks: "
 		    "try again.", NULL);
 	} else if (is_ours(&processes, http_peer_of(k->req)->pid)) {
 		knock_refuse(k);
@@ -85,7 +88,8 @@ knock(struct api_console *api, struct http_request *req, enter_fn *enter)
 	struct knock *k;
 
 	if (!ipc_is_open(supervisor)) {
-		http_refuse(req, 503, 1, "The supervisor is away, so nobody can tell who asks: try again.",
+		http_refuse(req, 503, 1, "The supervisor is away, so nobody can tell who asks: try"
+		    " again.",
 		    NULL);
 		return;
 	}
@@ -101,25 +105,29 @@ refuse(struct http_request *req, const struct mu_err *err)
 	http_refuse_err(req, err);
 }
 
-/* --- The first two administrators ------------------------------------------------------------------ */
+/* --- The first two administrators ------------------------------------------------------------ */
 
 /*
  * Who is meant, to one person alone. MU_ECONFLICT: several, all in out_people; MU_EABSENT.
  */
 static enum mu_rc
-person_get(struct api_console *api, const char *who, struct store_people *out_people, struct mu_err *err)
+person_get(struct api_console *api, const char *who, struct store_people *out_people,
+    struct mu_err *err)
 {
 	struct mu_uuid ids[WHO_MAX];
 	size_t count = 0;
 
-	if (store_look_who(api->host.store, who, api->host.actions->mail, ids, MU_COUNT(ids), &count,
+	if (store_look_who(api->host.store, who, api->host.actions->mail, ids, MU_COUNT(ids),
+	    &count,
 	    err) != MU_OK || people_read(api->host.store, ids, count, out_people, err) != MU_OK)
 		return err->rc;
 	if (out_people->count == 0)
-		return mu_fail(err, MU_EABSENT, "Nobody is known by that name: give the login name, as it stands "
+		return mu_fail(err, MU_EABSENT, "Nobody is known by that name: give the login name,"
+		    " as it stands "
 		    "in the directory.");
 	if (out_people->count > 1)
-		return mu_fail(err, MU_ECONFLICT, "Several people are known by that name: give the id of one.");
+		return mu_fail(err, MU_ECONFLICT, "Several people are known by that name: give the"
+		    " id of one.");
 	return MU_OK;
 }
 
@@ -135,7 +143,8 @@ role_check(const struct action_host *actions, const char *role, struct mu_err *e
 	if (policy_admin_exists(policy, role))
 		return MU_OK;
 	policy_admin_names(policy, &names);
-	return mu_fail(err, MU_EINPUT, "administrators.yaml has no such role: there is %s", mu_buf_text(&names));
+	return mu_fail(err, MU_EINPUT, "administrators.yaml has no such role: there is %s",
+	    mu_buf_text(&names));
 }
 
 static void
@@ -207,7 +216,7 @@ bootstrap_post(void *ctx, struct http_request *req)
 	knock(ctx, req, bootstrap);
 }
 
-/* --- Their first code -------------------------------------------------------------------------------- */
+/* --- Their first code ------------------------------------------------------------------------ */
 
 static enum mu_rc
 confirm_read(const struct http_request *req, struct mu_uuid *out_person, struct mu_secret *out_code,
@@ -241,7 +250,8 @@ confirm(struct api_console *api, struct http_request *req)
 	int64_t active = 0;
 
 	if (confirm_read(req, &person_id, &code, &err) != MU_OK ||
-	    auth_bootstrap_confirm(api->host.actions->auth, &person_id, &code, mu_now_ms(), &err) != MU_OK ||
+	    auth_bootstrap_confirm(api->host.actions->auth, &person_id, &code, mu_now_ms(),
+	    &err) != MU_OK ||
 	    administrators_count(api->host.store, &active, &err) != MU_OK) {
 		refuse(req, &err);
 		return;

@@ -35,7 +35,7 @@ struct more {
 	int64_t pending;		/* actions that wait for somebody */
 };
 
-/* --- Status ------------------------------------------------------------------------------------ */
+/* --- Status ---------------------------------------------------------------------------------- */
 
 static void
 processes_write(struct json_writer *w, const struct msg_status *processes)
@@ -197,7 +197,7 @@ status_get(void *ctx, struct http_request *req)
 	console_status(ctx, req, false);
 }
 
-/* --- Jobs -------------------------------------------------------------------------------------- */
+/* --- Jobs ------------------------------------------------------------------------------------ */
 
 static void
 files_clear(struct console_job *job)
@@ -319,7 +319,8 @@ on_job(void *ctx, struct ipc_message *m, const struct mu_err *err)
 
 /* The record stands before the job starts. */
 static enum mu_rc
-job_audit(struct store *store, const char *kind, const struct console_asker *asker, struct mu_err *err)
+job_audit(struct store *store, const char *kind, const struct console_asker *asker,
+    struct mu_err *err)
 {
 	char actor[MU_UUID_TEXT_BYTES];
 	struct audit_field fields[2] = { AUDIT_TEXT("job", kind) };
@@ -327,7 +328,8 @@ job_audit(struct store *store, const char *kind, const struct console_asker *ask
 	if (asker->actor == NULL)
 		fields[1] = (struct audit_field)AUDIT_NUMBER("uid", (int64_t)asker->uid);
 	else
-		fields[1] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(asker->actor, actor));
+		fields[1] = (struct audit_field)AUDIT_TEXT("actor",
+		    mu_uuid_format(asker->actor, actor));
 	if (store_begin(store, err) != MU_OK)
 		return err->rc;
 	audit_record(store, AUDIT_JOB_RUN, mu_now_ms(), fields, MU_COUNT(fields), NULL);
@@ -345,7 +347,8 @@ file_is_named(const char *name)
 {
 	size_t stem = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-	return stem > 0 && strlen(name) <= JOB_FILE_NAME_MAX_BYTES && strcmp(name + stem, ".yaml") == 0;
+	return stem > 0 && strlen(name) <= JOB_FILE_NAME_MAX_BYTES &&
+	    strcmp(name + stem, ".yaml") == 0;
 }
 
 static bool
@@ -355,8 +358,8 @@ file_take(void *ctx, const char *name, const struct json_node *value)
 	const char *content = json_node_text(value);
 
 	if (!file_is_named(name) || content == NULL || strlen(content) > POLICY_FILE_MAX_BYTES)
-		(void)mu_fail(r->err, MU_EINPUT, "files: each is named like roles.yaml and is text of at "
-		    "most %d bytes", POLICY_FILE_MAX_BYTES);
+		(void)mu_fail(r->err, MU_EINPUT, "files: each is named like roles.yaml and is text of "
+		    "at most %d bytes", POLICY_FILE_MAX_BYTES);
 	else
 		r->job->files[r->job->file_count++] =
 		    (struct policy_file){ mu_strdup(name), mu_strdup(content) };
@@ -375,8 +378,9 @@ job_read(const struct http_request *req, struct console_job *job, struct mu_err 
 	size_t body_bytes;
 
 	body = http_body_of(req, &body_bytes);
-	if (json_parse(body, body_bytes, CONSOLE_JOB_BODY_MAX_BYTES, "request", &root, err) != MU_OK ||
-	    json_only(root, names, err) != MU_OK || json_get_text(root, "kind", 32, &kind, err) != MU_OK)
+	if (json_parse(body, body_bytes, CONSOLE_JOB_BODY_MAX_BYTES, "request", &root,
+	    err) != MU_OK || json_only(root, names, err) != MU_OK ||
+	    json_get_text(root, "kind", 32, &kind, err) != MU_OK)
 		return err->rc;
 	if (strcmp(kind, "plan") != 0)
 		return mu_fail(err, MU_EINPUT, "There is no such kind of job: there is \"plan\".");
@@ -408,7 +412,8 @@ job_prepare(struct api_console *api, struct http_request *req, const struct cons
 }
 
 void
-console_job_run(struct api_console *api, struct http_request *req, const struct console_asker *asker)
+console_job_run(struct api_console *api, struct http_request *req,
+    const struct console_asker *asker)
 {
 	struct console_job job = { .req = req, .timer = api->job.timer };
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
@@ -436,7 +441,7 @@ job_post(void *ctx, struct http_request *req)
 	console_job_run(ctx, req, &asker);
 }
 
-/* --- Open and close ---------------------------------------------------------------------------- */
+/* --- Open and close -------------------------------------------------------------------------- */
 
 #define JSON "application/json"
 
@@ -444,16 +449,19 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/status", HTTP_NEED_LOCAL, NULL, 0, false, status_get },
 	{ "POST", "/v1/jobs", HTTP_NEED_LOCAL, JSON, CONSOLE_JOB_BODY_MAX_BYTES, false, job_post },
 	{ "POST", "/v1/bootstrap", HTTP_NEED_LOCAL, JSON, 0, false, bootstrap_post },
-	{ "POST", "/v1/bootstrap/confirm", HTTP_NEED_LOCAL, JSON, 0, false, bootstrap_confirm_post },
+	{ "POST", "/v1/bootstrap/confirm", HTTP_NEED_LOCAL, JSON, 0, false,
+	    bootstrap_confirm_post },
 };
 
 enum mu_rc
-api_console_open(const struct api_console_host *host, struct api_console **out_api, struct mu_err *err)
+api_console_open(const struct api_console_host *host, struct api_console **out_api,
+    struct mu_err *err)
 {
 	struct api_console *api = mu_alloc_zero(1, sizeof(*api));
 	struct http_server_settings settings = {
 		.listen_fd = host->listen_fd, .routes = routes, .route_count = MU_COUNT(routes),
-		.connections_max = CONNECTIONS_MAX, .hold_ms = API_JOB_MAX_MS + JOB_START_MS, .ctx = api,
+		.connections_max = CONNECTIONS_MAX, .hold_ms = API_JOB_MAX_MS + JOB_START_MS,
+		.ctx = api,
 	};
 
 	api->host = *host;

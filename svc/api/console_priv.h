@@ -1,5 +1,5 @@
 /*
- * api/console_priv.h - what console.c, bootstrap.c and the administrators' API share: status and jobs
+ * api/console_priv.h - what the console and the administrators' API share: status and jobs
  */
 #ifndef API_CONSOLE_PRIV_H
 #define API_CONSOLE_PRIV_H
@@ -17,7 +17,7 @@ struct console_job {
 	struct mu_timer *timer;
 	struct policy_file *files;	/* what it is about; none: the policy in force */
 	size_t file_count;
-	int64_t base;			/* the version in force when it was asked for; 0: not told */
+	int64_t base;			/* the version in force when it was asked for */
 	struct mu_buf output;
 	int64_t since_ms;
 	bool appeared;
@@ -37,7 +37,8 @@ struct console_asker {
 
 /* Each answers req, now or later. is_admin: with "administrators" and "pending". */
 void console_status(struct api_console *api, struct http_request *req, bool is_admin);
-void console_job_run(struct api_console *api, struct http_request *req, const struct console_asker *asker);
+void console_job_run(struct api_console *api, struct http_request *req,
+    const struct console_asker *asker);
 
 /* The member "sources". */
 struct json_writer;

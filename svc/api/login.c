@@ -18,11 +18,12 @@
 #define KEY_BYTES	(LOGIN_USER_MAX_BYTES + 16)
 #define AGAIN_S		2
 
-#define WRONG	"The user name, the password or the code is not right. A code opens one request: wait for the " \
-		"next one. After five wrong codes another administrator has to unlock you: muster admin unlock"
+#define WRONG	"The user name, the password or the code is not right. A code opens one request: " \
+		"wait for the next one. After five wrong codes another administrator has to " \
+		"unlock you: muster admin unlock"
 #define AWAY	"Part of the service is away, so nobody can log in now: try again."
 
-/* --- The request ----------------------------------------------------------------------------------- */
+/* --- The request ----------------------------------------------------------------------------- */
 
 void
 login_request_clear(struct login_request *r)
@@ -35,7 +36,7 @@ login_request_clear(struct login_request *r)
 	*r = (struct login_request){ .user = NULL };
 }
 
-/* Six digits, or letters and digits of the one-time code's length with blanks and dashes as typed. */
+/* Six digits; or the letters and digits of a one-time code, with blanks and dashes as typed. */
 static bool
 code_shape(const char *code, bool *out_is_enrolment)
 {
@@ -100,18 +101,21 @@ request_read(const struct json_node *root, struct login_request *r, struct mu_er
 	if (user[0] == '\0' || password[0] == '\0')
 		return mu_fail(err, MU_EINPUT, "user and password: neither is empty");
 	if (!code_shape(code, &r->is_enrolment))
-		return mu_fail(err, MU_EINPUT, "code: six digits, or the one-time code of a new administrator");
+		return mu_fail(err, MU_EINPUT, "code: six digits, or the one-time code of a new"
+		    " administrator");
 	if (csr_read(root, r, err) != MU_OK || action_read(root, r, err) != MU_OK)
 		return err->rc;
 	if (r->is_enrolment && r->action != NULL)
-		return mu_fail(err, MU_EINPUT, "action: a one-time code carries none out: log in with it first");
+		return mu_fail(err, MU_EINPUT, "action: a one-time code carries none out: log in"
+		    " with it first");
 	if (!r->is_enrolment && (r->csr == NULL) == (r->action == NULL))
 		return mu_fail(err, MU_EINPUT, "give either csr, for a session, or action");
 	return MU_OK;
 }
 
 enum mu_rc
-login_request_parse(const char *body, size_t body_bytes, struct login_request *out_request, struct mu_err *err)
+login_request_parse(const char *body, size_t body_bytes, struct login_request *out_request,
+    struct mu_err *err)
 {
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	struct login_request r = { .user = NULL };
@@ -126,7 +130,7 @@ login_request_parse(const char *body, size_t body_bytes, struct login_request *o
 	return MU_OK;
 }
 
-/* --- One login, from its reading to its answer --------------------------------------------------------- */
+/* --- One login, from its reading to its answer ----------------------------------------------- */
 
 struct login {
 	struct api_admin *api;
@@ -135,7 +139,7 @@ struct login {
 	int64_t began_ms;
 	struct login_request said;
 	struct auth_candidate candidate;
-	bool is_somebody;		/* candidate is one; else login is asked all the same, for show */
+	bool is_somebody;		/* candidate is one; else login is asked for show */
 	char *address;
 	char user_key[KEY_BYTES], address_key[THROTTLE_ADDRESS_BYTES];
 };
@@ -166,14 +170,15 @@ login_answer(struct login *l, int status, const struct mu_buf *json)
 	login_free(l);
 }
 
-/* Ends it with a refusal that is no guess at a password; it counts, unless something of ours was away. */
+/* Ends it with a refusal that is no wrong guess. It counts, unless something of ours was away. */
 static void
 login_refuse(struct login *l, const struct mu_err *err)
 {
 	if (err->rc == MU_ERETRY || err->rc == MU_EBROKEN || err->rc == MU_ECONFIG) {
 		mu_log_err(err, "admin.login_postponed", NULL);
 		login_forgive(l);
-		answer_problem(l->req, 503, err->retry_after_ms > 1000 ? (err->retry_after_ms + 999) / 1000 :
+		answer_problem(l->req, 503, err->retry_after_ms > 1000 ?
+		    (err->retry_after_ms + 999) / 1000 :
 		    AGAIN_S, AWAY, NULL);
 	} else {
 		http_refuse_err(l->req, err);
@@ -199,7 +204,7 @@ login_deny(struct login *l)
 	mu_timer_set(l->timer, l->began_ms + REFUSAL_MS - mu_tick_ms());
 }
 
-/* --- The password was right ------------------------------------------------------------------------------- */
+/* --- The password was right ------------------------------------------------------------------ */
 
 static void
 enrolment_collect(struct login *l)
@@ -209,7 +214,8 @@ enrolment_collect(struct login *l)
 	struct mu_err err = MU_ERR_INIT;
 	struct json_writer w;
 
-	switch (auth_enrolment_use(l->api->host.auth, &l->candidate, &l->said.code, l->address, mu_now_ms(), &uri,
+	switch (auth_enrolment_use(l->api->host.auth, &l->candidate, &l->said.code, l->address,
+	    mu_now_ms(), &uri,
 	    &err)) {
 	case MU_OK:
 		break;
@@ -239,7 +245,8 @@ session_open(struct login *l)
 	struct mu_err err = MU_ERR_INIT;
 	struct json_writer w;
 
-	switch (auth_login_finish(l->api->host.auth, &l->candidate, &l->said.code, l->said.csr, l->address,
+	switch (auth_login_finish(l->api->host.auth, &l->candidate, &l->said.code, l->said.csr,
+	    l->address,
 	    mu_now_ms(), &made, &err)) {
 	case MU_OK:
 		break;
@@ -264,12 +271,14 @@ session_open(struct login *l)
 
 /* The digest that the proposal was given. */
 static enum mu_rc
-digest_read(const struct mu_buf *proposed, unsigned char out_digest[ACTION_DIGEST_BYTES], struct mu_err *err)
+digest_read(const struct mu_buf *proposed, unsigned char out_digest[ACTION_DIGEST_BYTES],
+    struct mu_err *err)
 {
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	const char *digest;
 
-	if (json_parse(mu_buf_text(proposed), proposed->size_bytes, SIZE_MAX, "proposal", &root, err) != MU_OK ||
+	if (json_parse(mu_buf_text(proposed), proposed->size_bytes, SIZE_MAX, "proposal", &root,
+	    err) != MU_OK ||
 	    json_get_text(root, "digest", 64, &digest, err) != MU_OK ||
 	    !mu_hex_parse(digest, out_digest, ACTION_DIGEST_BYTES))
 		return mu_fail(err, MU_EBROKEN, "a proposal without its digest");
@@ -278,14 +287,17 @@ digest_read(const struct mu_buf *proposed, unsigned char out_digest[ACTION_DIGES
 
 /* Proposes; false: refused, and no code was used. */
 static bool
-action_prepare(struct login *l, const struct auth_who *who, unsigned char out_digest[ACTION_DIGEST_BYTES])
+action_prepare(struct login *l, const struct auth_who *who,
+    unsigned char out_digest[ACTION_DIGEST_BYTES])
 {
 	MU_AUTO(action_answer_clear) struct action_answer proposed = { .json = MU_BUF_INIT };
 	MU_AUTO(json_freep) struct json_node *request = NULL;
 	struct mu_err err = MU_ERR_INIT;
 
-	if (json_parse(l->said.action, strlen(l->said.action), SIZE_MAX, "action", &request, &err) == MU_OK &&
-	    action_propose(l->api->host.actions, who, request, mu_now_ms(), &proposed, &err) == MU_OK &&
+	if (json_parse(l->said.action, strlen(l->said.action), SIZE_MAX, "action", &request,
+	    &err) == MU_OK &&
+	    action_propose(l->api->host.actions, who, request, mu_now_ms(), &proposed,
+	    &err) == MU_OK &&
 	    digest_read(&proposed.json, out_digest, &err) == MU_OK)
 		return true;
 	if (err.rc != MU_EINPUT || proposed.json.size_bytes == 0) {
@@ -302,14 +314,16 @@ static void
 action_run(struct login *l)
 {
 	MU_AUTO(action_answer_clear) struct action_answer done = { .json = MU_BUF_INIT };
-	const struct auth_who who = { .person_id = l->candidate.person_id, .role = l->candidate.role,
+	const struct auth_who who = { .person_id = l->candidate.person_id,
+	    .role = l->candidate.role,
 		.uid = l->candidate.uid, .display_name = l->candidate.display_name };	/* borrowed */
 	unsigned char digest[ACTION_DIGEST_BYTES];
 	struct mu_err err = MU_ERR_INIT;
 
 	if (!action_prepare(l, &who, digest))
 		return;
-	if (action_execute(l->api->host.actions, &who, digest, &l->said.code, l->address, mu_now_ms(), &done,
+	if (action_execute(l->api->host.actions, &who, digest, &l->said.code, l->address,
+	    mu_now_ms(), &done,
 	    &err) == MU_OK)
 		login_answer(l, done.state == ACTION_PENDING ? 202 : 200, &done.json);
 	else if (err.rc == MU_EDENIED)
@@ -329,12 +343,13 @@ login_enter(struct login *l)
 	} else if (l->candidate.active) {
 		action_run(l);
 	} else {
-		stranger_record(l->api, l->address, "an action by an administrator who has not used a code yet");
+		stranger_record(l->api, l->address, "an action by an administrator who has not used"
+		    " a code yet");
 		login_deny(l);
 	}
 }
 
-/* --- The password --------------------------------------------------------------------------------------------- */
+/* --- The password ---------------------------------------------------------------------------- */
 
 static void
 on_login(void *ctx, struct ipc_message *m, const struct mu_err *err)
@@ -344,13 +359,15 @@ on_login(void *ctx, struct ipc_message *m, const struct mu_err *err)
 	struct mu_err unjudged = MU_ERR_INIT;
 
 	if (m == NULL || !ipc_get_end(&m->body)) {
-		(void)mu_fail(&unjudged, MU_ERETRY, "login: %s", m == NULL ? err->text : "malformed answer");
+		(void)mu_fail(&unjudged, MU_ERETRY, "login: %s", m == NULL ? err->text :
+		    "malformed answer");
 		login_refuse(l, &unjudged);
 	} else if (is_right && l->is_somebody) {
 		login_enter(l);
 	} else {
 		if (l->is_somebody)
-			auth_login_failed(l->api->host.auth, &l->candidate, l->address, mu_now_ms());
+			auth_login_failed(l->api->host.auth, &l->candidate, l->address,
+			    mu_now_ms());
 		login_deny(l);
 	}
 }
@@ -363,7 +380,7 @@ login_ask(struct login *l)
 	struct ipc_channel *login = l->api->host.login(l->api->host.ctx);
 	MU_AUTO(mu_buf_wipe) struct mu_buf body = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf nobody = MU_BUF_INIT;
-	struct msg_login m = { .password = l->said.password };	/* all borrowed: never cleared here */
+	struct msg_login m = { .password = l->said.password };	/* borrowed: never cleared */
 	char text[MU_UUID_TEXT_BYTES];
 	struct mu_uuid id;
 
@@ -376,7 +393,8 @@ login_ask(struct login *l)
 		m.source = source->name;
 		m.dn = nobody.data;
 	}
-	mu_buf_reserve(&body, 2 * LOGIN_PASSWORD_MAX_BYTES + strlen(m.dn));	/* never moved: one copy to wipe */
+	/* never moved: one copy to wipe */
+	mu_buf_reserve(&body, 2 * LOGIN_PASSWORD_MAX_BYTES + strlen(m.dn));
 	msg_login_encode(&m, &body);
 	ipc_call(login, OP_LOGIN, &body, -1, on_login, l);
 }
@@ -407,7 +425,8 @@ login_begin(struct login *l)
 
 	if (!login_count(l, &wait_s)) {
 		mu_log("admin.throttled", "address", l->address, NULL);
-		answer_problem(l->req, 429, wait_s, "There were too many failed attempts: wait, then try again.",
+		answer_problem(l->req, 429, wait_s, "There were too many failed attempts: wait,"
+		    " then try again.",
 		    NULL);
 		login_free(l);
 		return;
@@ -417,7 +436,8 @@ login_begin(struct login *l)
 		login_refuse(l, &err);
 		return;
 	}
-	switch (auth_login_begin(l->api->host.auth, l->said.user, l->address, mu_now_ms(), &l->candidate, &err)) {
+	switch (auth_login_begin(l->api->host.auth, l->said.user, l->address, mu_now_ms(),
+	    &l->candidate, &err)) {
 	case MU_OK:
 		l->is_somebody = true;
 		break;

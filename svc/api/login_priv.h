@@ -22,7 +22,7 @@ struct login_request {
 	char *csr;			/* NULL: none */
 	char *action;			/* canonical JSON, as for /v1/actions; NULL: none */
 	struct mu_secret password, code;
-	bool is_enrolment;		/* the code is the one-time code of a new administrator; else six digits */
+	bool is_enrolment;		/* the code is a one-time code; else six digits */
 };
 
 /*

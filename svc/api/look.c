@@ -17,11 +17,13 @@
 #include <string.h>
 
 /* What every look does: reads in a transaction into json, and says how many rows that are. */
-typedef enum mu_rc look_fn(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_err *err);
+typedef enum mu_rc look_fn(struct ask *a, struct json_writer *w, int64_t *out_rows,
+    struct mu_err *err);
 
 /* Reads, records, answers. query: what is recorded beside its name, or NULL. */
 static void
-look(void *ctx, struct http_request *req, const char *permission, const char *what, const char *query,
+look(void *ctx, struct http_request *req, const char *permission, const char *what,
+    const char *query,
     look_fn *fn)
 {
 	MU_AUTO(ask_clear) struct ask a = ASK_INIT;
@@ -42,13 +44,14 @@ look(void *ctx, struct http_request *req, const char *permission, const char *wh
 	}
 }
 
-/* --- Platforms -------------------------------------------------------------------------------------- */
+/* --- Platforms ------------------------------------------------------------------------------- */
 
 static const char *
 platform_url(const struct settings_platform *p)
 {
 	for (size_t i = 0; i < p->section.count; i++)
-		if (p->section.list[i].key->type == CONFIG_URL || p->section.list[i].key->type == CONFIG_URL_PLAIN)
+		if (p->section.list[i].key->type == CONFIG_URL ||
+		    p->section.list[i].key->type == CONFIG_URL_PLAIN)
 			return p->section.list[i].text;
 	return NULL;
 }
@@ -71,7 +74,8 @@ settings_write(struct json_writer *w, const struct config_section *section)
 }
 
 static void
-platform_write(struct json_writer *w, const struct settings_platform *p, const struct store_status *st,
+platform_write(struct json_writer *w, const struct settings_platform *p,
+    const struct store_status *st,
     bool with_settings)
 {
 	struct store_queue_counts counts = { 0, 0, 0, 0 };
@@ -114,10 +118,12 @@ static enum mu_rc
 platform_look(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_err *err)
 {
 	MU_AUTO(store_status_clear) struct store_status st = { .source_count = 0 };
-	const struct settings_platform *p = settings_platform_find(a->api->host.settings, http_name_of(a->req));
+	const struct settings_platform *p = settings_platform_find(a->api->host.settings,
+	    http_name_of(a->req));
 
 	if (p == NULL)
-		return mu_fail(err, MU_EABSENT, "There is no such platform: muster platform list names them.");
+		return mu_fail(err, MU_EABSENT, "There is no such platform: muster platform list"
+		    " names them.");
 	if (store_status_get(a->api->store, &st, err) != MU_OK)
 		return err->rc;
 	platform_write(w, p, &st, true);
@@ -137,7 +143,7 @@ platform_get(void *ctx, struct http_request *req)
 	look(ctx, req, "read.status", "platform", http_name_of(req), platform_look);
 }
 
-/* --- Sources ------------------------------------------------------------------------------------------ */
+/* --- Sources --------------------------------------------------------------------------------- */
 
 struct quarantine {
 	struct json_writer *w;
@@ -145,7 +151,8 @@ struct quarantine {
 };
 
 static void
-quarantine_take(void *ctx, const char *source, const char *entry, const char *reason, int64_t since_s)
+quarantine_take(void *ctx, const char *source, const char *entry, const char *reason,
+    int64_t since_s)
 {
 	struct quarantine *q = ctx;
 
@@ -183,7 +190,7 @@ sources_get(void *ctx, struct http_request *req)
 	look(ctx, req, "read.status", "sources", NULL, sources_look);
 }
 
-/* --- The brake: people ---------------------------------------------------------------------------------- */
+/* --- The brake: people ----------------------------------------------------------------------- */
 
 static enum mu_rc
 brake_look(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_err *err)
@@ -227,7 +234,7 @@ brake_get(void *ctx, struct http_request *req)
 	look(ctx, req, "read.people", "brake", NULL, brake_look);
 }
 
-/* --- Clients ---------------------------------------------------------------------------------------------- */
+/* --- Clients --------------------------------------------------------------------------------- */
 
 static enum mu_rc
 clients_look(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_err *err)
@@ -263,10 +270,11 @@ clients_get(void *ctx, struct http_request *req)
 	look(ctx, req, "read.clients", "clients", NULL, clients_look);
 }
 
-/* --- Administrators ------------------------------------------------------------------------------------------ */
+/* --- Administrators -------------------------------------------------------------------------- */
 
 static void
-administrator_write(struct json_writer *w, const struct store_administrator *x, const struct store_people *people)
+administrator_write(struct json_writer *w, const struct store_administrator *x,
+    const struct store_people *people)
 {
 	static const struct mu_uuid nobody = { { 0 } };
 
@@ -322,7 +330,7 @@ administrators_get(void *ctx, struct http_request *req)
 	look(ctx, req, "read.administrators", "administrators", NULL, administrators_look);
 }
 
-/* --- The policy in force ---------------------------------------------------------------------------------------- */
+/* --- The policy in force --------------------------------------------------------------------- */
 
 static int
 by_file_name(const void *x, const void *y)

@@ -13,7 +13,7 @@
 
 #define PAGE	200	/* people read at once while looking for those that match */
 
-/* --- A person as JSON --------------------------------------------------------------------------- */
+/* --- A person as JSON ------------------------------------------------------------------------ */
 
 /* What is shown of one person alone. */
 struct more {
@@ -33,7 +33,8 @@ by_name(const void *x, const void *y)
 static void
 attributes_write(struct json_writer *w, const struct attrs *attrs)
 {
-	MU_AUTO(mu_freep) const struct attr **sorted = mu_alloc_zero(attrs->count + 1, sizeof(*sorted));
+	MU_AUTO(mu_freep) const struct attr **sorted = mu_alloc_zero(attrs->count + 1,
+	    sizeof(*sorted));
 
 	for (size_t i = 0; i < attrs->count; i++)
 		sorted[i] = &attrs->list[i];
@@ -82,7 +83,8 @@ is_vouched(const struct store_person *p)
 }
 
 static void
-identification_write(struct json_writer *w, const struct store_person *p, const struct store_people *others)
+identification_write(struct json_writer *w, const struct store_person *p,
+    const struct store_people *others)
 {
 	const struct identification *i = &p->vouched;
 
@@ -101,7 +103,8 @@ identification_write(struct json_writer *w, const struct store_person *p, const 
 
 /* more NULL: as it stands in a list of people. */
 static void
-person_write(struct json_writer *w, const struct store_person *p, bool is_held, const struct more *more)
+person_write(struct json_writer *w, const struct store_person *p, bool is_held,
+    const struct more *more)
 {
 	json_object_begin(w, NULL);
 	if (more != NULL) {
@@ -135,7 +138,7 @@ person_write(struct json_writer *w, const struct store_person *p, bool is_held, 
 	json_object_end(w);
 }
 
-/* --- Many people ------------------------------------------------------------------------------------ */
+/* --- Many people ----------------------------------------------------------------------------- */
 
 struct look {
 	struct filter *match;			/* NULL: everyone */
@@ -168,7 +171,8 @@ attr_known(void *ctx, const char *name)
 static bool
 look_read(const struct ask *a, struct look *l, struct mu_err *err)
 {
-	const char *state = http_query_find(a->req, "state"), *match = http_query_find(a->req, "match");
+	const char *state = http_query_find(a->req, "state"), *match = http_query_find(a->req,
+	    "match");
 
 	if (!query_id(a, "after", &l->after, err) || !query_limit(a, &l->limit, err))
 		return false;
@@ -217,7 +221,7 @@ page_take(struct ask *a, struct look *l, const struct mu_uuid *ids, size_t count
 	}
 }
 
-/* Looks through people until there are enough, or none left, or the time is up: then it says "next". */
+/* Looks until there are enough, or none left, or the time is up: then it says "next". */
 static enum mu_rc
 people_look(struct ask *a, struct look *l, struct mu_err *err)
 {
@@ -232,7 +236,8 @@ people_look(struct ask *a, struct look *l, struct mu_err *err)
 		MU_AUTO(store_people_clear) struct store_people people = { NULL, 0 };
 		MU_AUTO(store_holds_clear) struct store_holds held = { NULL, 0 };
 
-		if (store_look_people(store, l->has_state ? &l->state : NULL, &l->after, ids, PAGE, &count,
+		if (store_look_people(store, l->has_state ? &l->state : NULL, &l->after, ids, PAGE,
+		    &count,
 		    err) != MU_OK || people_read(store, ids, count, &people, err) != MU_OK ||
 		    store_brake_hold_find(store, ids, count, &held, err) != MU_OK)
 			return err->rc;
@@ -256,7 +261,8 @@ people_get(void *ctx, struct http_request *req)
 
 	if (!ask_open(&a, ctx, req, "read.people"))
 		return;
-	if (!look_read(&a, &l, &err) || ask_begin(&a, &err) != MU_OK || people_look(&a, &l, &err) != MU_OK) {
+	if (!look_read(&a, &l, &err) || ask_begin(&a, &err) != MU_OK || people_look(&a, &l,
+	    &err) != MU_OK) {
 		ask_fail(&a, &err);
 		return;
 	}
@@ -276,16 +282,17 @@ people_get(void *ctx, struct http_request *req)
 	answer_json(req, 200, &body);
 }
 
-/* --- One person ----------------------------------------------------------------------------------------- */
+/* --- One person ------------------------------------------------------------------------------ */
 
-/* Takes out grants and an identification that keys did not make: they count for nothing anywhere. */
+/* Takes out grants and an identification that keys did not make: they count for nothing. */
 static enum mu_rc
 vouchers_check(struct ask *a, struct store_person *p, struct mu_err *err)
 {
 	size_t count = p->grant_count + is_vouched(p), kept = 0;
 	struct auth_host auth = *a->api->host.auth;
 	MU_AUTO(mu_freep) struct mu_buf *bytes = mu_alloc_zero(count + 1, sizeof(*bytes));
-	MU_AUTO(mu_freep) unsigned char (*macs)[MAC_BYTES] = mu_alloc_zero(count + 1, sizeof(*macs));
+	MU_AUTO(mu_freep) unsigned char (*macs)[MAC_BYTES] = mu_alloc_zero(count + 1,
+	    sizeof(*macs));
 	MU_AUTO(mu_freep) bool *right = mu_alloc_zero(count + 1, sizeof(*right));
 
 	for (size_t i = 0; i < p->grant_count; i++) {
@@ -297,7 +304,8 @@ vouchers_check(struct ask *a, struct store_person *p, struct mu_err *err)
 		(void)memcpy(macs[p->grant_count], p->vouched.mac, MAC_BYTES);
 	}
 	if (count > 0)
-		(void)!auth_mac_check(&auth, bytes, (const unsigned char (*)[MAC_BYTES])macs, count, right, err);
+		(void)!auth_mac_check(&auth, bytes, (const unsigned char (*)[MAC_BYTES])macs, count,
+		    right, err);
 	for (size_t i = 0; i < count; i++)
 		mu_buf_clear(&bytes[i]);
 	if (err->rc != MU_OK)
@@ -324,7 +332,8 @@ person_find(struct ask *a, struct store_people *out_people, struct mu_err *err)
 }
 
 static enum mu_rc
-others_read(struct ask *a, const struct store_person *p, struct store_people *out_others, struct mu_err *err)
+others_read(struct ask *a, const struct store_person *p, struct store_people *out_others,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(p->grant_count + 1, sizeof(*ids));
 	size_t count = 0;
@@ -359,8 +368,10 @@ person_get(void *ctx, struct http_request *req)
 	p = &people.list[0];
 	read.person = &p->person_id;
 	if (others_read(&a, p, &others, &err) != MU_OK ||
-	    store_look_accounts(a.api->store, &p->person_id, NULL, false, &none, API_ADMIN_PEOPLE_MAX, &accounts,
-	    &err) != MU_OK || store_brake_hold_find(a.api->store, &p->person_id, 1, &held, &err) != MU_OK ||
+	    store_look_accounts(a.api->store, &p->person_id, NULL, false, &none,
+	    API_ADMIN_PEOPLE_MAX, &accounts,
+	    &err) != MU_OK || store_brake_hold_find(a.api->store, &p->person_id, 1, &held,
+	    &err) != MU_OK ||
 	    ask_record(&a, &read, &err) != MU_OK) {
 		ask_fail(&a, &err);
 		return;
@@ -371,24 +382,27 @@ person_get(void *ctx, struct http_request *req)
 	answer_json(req, 200, &body);
 }
 
-/* --- Why ---------------------------------------------------------------------------------------------------- */
+/* --- Why ------------------------------------------------------------------------------------- */
 
 /* Why they have what they have; role NULL: all of it. */
 static enum mu_rc
-person_explain(struct ask *a, const struct store_person *p, const char *role, struct mu_buf *out_lines,
+person_explain(struct ask *a, const struct store_person *p, const char *role,
+    struct mu_buf *out_lines,
     struct mu_err *err)
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
 	MU_AUTO(store_holds_clear) struct store_holds held = { NULL, 0 };
 	struct policy_subject subject = { .facts = { &p->attrs, &p->groups }, .state = p->state,
-		.blocked = p->blocked, .identified = is_vouched(p) ? p->vouched.level : "", .granted = &granted };
+		.blocked = p->blocked, .identified = is_vouched(p) ? p->vouched.level : "",
+		    .granted = &granted };
 
 	if (store_brake_hold_find(a->api->store, &p->person_id, 1, &held, err) != MU_OK)
 		return err->rc;
 	if (is_held(&held, &p->person_id))
 		subject.kept = &p->roles;
 	for (size_t i = 0; i < p->grant_count; i++)
-		if (p->grants[i].starts_at_s <= a->now_ms / 1000 && p->grants[i].ends_at_s > a->now_ms / 1000)
+		if (p->grants[i].starts_at_s <= a->now_ms / 1000 &&
+		    p->grants[i].ends_at_s > a->now_ms / 1000)
 			strings_add(&granted, p->grants[i].role);
 	return policy_explain(a->policy, &subject, role, out_lines, err);
 }
@@ -398,7 +412,8 @@ explain_get(void *ctx, struct http_request *req)
 {
 	MU_AUTO(ask_clear) struct ask a = ASK_INIT;
 	MU_AUTO(store_people_clear) struct store_people people = { NULL, 0 };
-	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT, lines = MU_BUF_INIT, note = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT, lines = MU_BUF_INIT, note =
+	    MU_BUF_INIT;
 	const char *role = http_query_find(req, "role");
 	const struct store_person *p;
 	struct ask_read read = { .what = "person.explain", .rows = 1 };
@@ -415,7 +430,8 @@ explain_get(void *ctx, struct http_request *req)
 	query_note(&note, "role", role);
 	read.query = mu_buf_text(&note);
 	read.person = &p->person_id;
-	if (person_explain(&a, p, role, &lines, &err) != MU_OK || ask_record(&a, &read, &err) != MU_OK) {
+	if (person_explain(&a, p, role, &lines, &err) != MU_OK || ask_record(&a, &read,
+	    &err) != MU_OK) {
 		ask_fail(&a, &err);
 		return;
 	}

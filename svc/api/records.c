@@ -51,7 +51,7 @@ look_clear(struct look *l)
 	mu_buf_clear(&l->note);
 }
 
-/* --- The question ------------------------------------------------------------------------------------ */
+/* --- The question ---------------------------------------------------------------------------- */
 
 static bool
 kind_is_known(const char *kind)
@@ -74,23 +74,26 @@ look_read(const struct ask *a, struct look *l, struct mu_err *err)
 	l->reason = http_query_find(a->req, "reason");
 	if (l->reason == NULL || l->reason[strspn(l->reason, " \t")] == '\0' ||
 	    strlen(l->reason) > REASON_MAX_BYTES) {
-		(void)mu_fail(err, MU_EINPUT, "reason: say why the audit records are read, in at most %d bytes",
+		(void)mu_fail(err, MU_EINPUT, "reason: say why the audit records are read, in at"
+		    " most %d bytes",
 		    REASON_MAX_BYTES);
 		return false;
 	}
 	l->query.kind = http_query_find(a->req, "kind");
 	if (l->query.kind != NULL && !kind_is_known(l->query.kind)) {
-		(void)mu_fail(err, MU_EINPUT, "kind: the name of an event, or the part of one up to a '.'");
+		(void)mu_fail(err, MU_EINPUT, "kind: the name of an event, or the part of one up to"
+		    " a '.'");
 		return false;
 	}
 	query_note(&l->note, "kind", l->query.kind);
 	query_note(&l->note, "since", http_query_find(a->req, "since"));
 	query_note(&l->note, "until", http_query_find(a->req, "until"));
 	return query_id(a, "before", &l->query.before, err) && query_limit(a, &l->limit, err) &&
-	    query_time(a, "since", &l->query.since_s, err) && query_time(a, "until", &l->query.until_s, err);
+	    query_time(a, "since", &l->query.since_s, err) && query_time(a, "until",
+	    &l->query.until_s, err);
 }
 
-/* --- Records -------------------------------------------------------------------------------------------- */
+/* --- Records --------------------------------------------------------------------------------- */
 
 /* A body that is not canonical was not written by us: it is told, not shown. */
 static void
@@ -107,7 +110,8 @@ record_keep(void *ctx, const struct mu_uuid *record_id, const char *body, int64_
 	page->count++;
 	*k = (struct kept){ .record_id = *record_id, .leaf_index = leaf_index };
 	if (json_parse(body, strlen(body), SIZE_MAX, "record", &k->body, &err) != MU_OK ||
-	    json_canonical(k->body, &canonical, &err) != MU_OK || strcmp(canonical.data, body) != 0 ||
+	    json_canonical(k->body, &canonical, &err) != MU_OK || strcmp(canonical.data,
+	    body) != 0 ||
 	    json_kind(k->body) != JSON_KIND_OBJECT || json_find(k->body, "leaf") != NULL) {
 		json_free(k->body);
 		k->body = NULL;
@@ -207,7 +211,8 @@ records_look(struct ask *a, struct look *l, struct mu_err *err)
 	l->has_next = true;
 	while (l->has_next && l->rows < l->limit && mu_tick_ms() < until_ms) {
 		page_clear(&page);
-		if (store_look_audit(a->api->store, &l->query, PAGE, record_keep, &page, err) != MU_OK ||
+		if (store_look_audit(a->api->store, &l->query, PAGE, record_keep, &page,
+		    err) != MU_OK ||
 		    page_take(a, l, &page, err) != MU_OK)
 			return err->rc;
 		l->has_next = page.count == PAGE || (page.count > 0 &&

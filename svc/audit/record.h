@@ -46,7 +46,7 @@ enum audit_kind {
 	AUDIT_ADMIN_ACTIVATED,		/* person, role: the first code was verified */
 	AUDIT_ADMIN_UNLOCKED,		/* person, actor */
 	AUDIT_ADMIN_REMOVED,		/* person, role, actor */
-	AUDIT_ADMIN_READ,		/* "admin.read": actor, what, query, rows, reason */
+	AUDIT_ADMIN_READ,		/* "admin.read": actor, what, query, rows, reason; person if one is meant */
 	AUDIT_ACTION_PROPOSED,		/* "action.proposed": actor, action, digest, targets */
 	AUDIT_ACTION_PENDING,		/* the asker's code came, approvals are missing: actor, action, digest, approvals */
 	AUDIT_ACTION_APPROVED,		/* actor, action, digest */

@@ -1,8 +1,11 @@
 /*
- * proc/admin.c - the administrators' console and API, and the certificates of the platforms' clients
+ * proc/admin.c - the administrators' console and API, and the certificates of the platforms'
+ * clients
  *
- * The console's Unix socket is always there; the API listens with mutual TLS when the configuration gives
- * it an address. It holds its TLS key, asks keys for codes, MACs and certificates, and login for passwords.
+ * The console's Unix socket is always there; the API listens with mutual TLS when the configuration
+ * gives
+ * it an address. It holds its TLS key, asks keys for codes, MACs and certificates, and login for
+ * passwords.
  */
 #include "api/admin.h"
 #include "api/client.h"
@@ -22,13 +25,14 @@
 #define KEYS_WAIT_MS	5000	/* once in the loop: others wait meanwhile */
 #define MAIL_NAME	"mail"	/* the mapped attribute of mail addresses */
 
-#define STORE_PARTS (STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT | STORE_CLIENT | \
-	STORE_CREDENTIAL | STORE_STATUS | STORE_ADMIN | STORE_ACTION | STORE_GRANT | STORE_LOOK)
+#define STORE_PARTS (STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT | \
+	STORE_CLIENT | STORE_CREDENTIAL | STORE_STATUS | STORE_ADMIN | STORE_ACTION | \
+	STORE_GRANT | STORE_LOOK)
 
 struct admin_process {
 	struct process *process;
 	struct store *store;
-	struct store *policy_store;	/* of its own: the policy is read amid the transactions of actions */
+	struct store *policy_store;	/* the policy is read amid the transactions of actions */
 	struct policy *policy;		/* the last one read; NULL: none yet */
 	struct cycle_rules rules;	/* of that policy */
 	struct auth_host auth;
@@ -41,7 +45,7 @@ struct admin_process {
 	bool in_loop;
 };
 
-/* --- Channels ------------------------------------------------------------------------------------- */
+/* --- Channels -------------------------------------------------------------------------------- */
 
 static struct ipc_channel *
 supervisor_channel(void *ctx)
@@ -73,7 +77,8 @@ job_is_up(void *ctx)
 }
 
 static enum mu_rc
-keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_body, struct mu_err *err)
+keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_body,
+    struct mu_err *err)
 {
 	const struct admin_process *own = ctx;
 	const struct process_peer *keys = process_peer_find(own->process, PROCESS_KEYS, NULL);
@@ -83,7 +88,7 @@ keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_b
 	return ipc_ask(keys == NULL ? NULL : keys->channel, op, body, KEYS_WAIT_MS, out_body, err);
 }
 
-/* --- The clients of the configuration --------------------------------------------------------------- */
+/* --- The clients of the configuration -------------------------------------------------------- */
 
 static void
 certificate_publish(void *ctx, const char *name, const char *certificate)
@@ -102,7 +107,8 @@ clients_ensure(void *ctx)
 	struct admin_process *own = ctx;
 	struct process *p = own->process;
 	const struct api_client_host host = { own->store, keys_ask, certificate_publish, own };
-	MU_AUTO(mu_freep) const char **names = mu_alloc_zero(p->settings->client_count, sizeof(*names));
+	MU_AUTO(mu_freep) const char **names = mu_alloc_zero(p->settings->client_count,
+	    sizeof(*names));
 	int64_t again_ms = LOOK_EVERY_MS;
 	struct mu_err err = MU_ERR_INIT;
 
@@ -124,7 +130,8 @@ clients_ensure(void *ctx)
 			continue;
 		}
 		err = (struct mu_err)MU_ERR_INIT;
-		if (api_client_ensure(&host, c->name, c->platform, csr, mu_now_s(), &err) != MU_OK) {
+		if (api_client_ensure(&host, c->name, c->platform, csr, mu_now_s(),
+		    &err) != MU_OK) {
 			mu_log_err(&err, "client.not_issued", "client", c->name, NULL);
 			if (err.rc == MU_ERETRY)
 				again_ms = AGAIN_MS;
@@ -135,11 +142,12 @@ clients_ensure(void *ctx)
 	mu_timer_set(own->clients_timer, again_ms);
 }
 
-/* --- What actions need of the rooms above them ---------------------------------------------------------- */
+/* --- What actions need of the rooms above them ----------------------------------------------- */
 
 /* Parsed anew when another version has come into force; until then it stays. */
 static enum mu_rc
-policy_in_force(void *ctx, const struct policy **out_policy, int64_t *out_version, struct mu_err *err)
+policy_in_force(void *ctx, const struct policy **out_policy, int64_t *out_version,
+    struct mu_err *err)
 {
 	struct admin_process *own = ctx;
 	const struct settings *s = own->process->settings;
@@ -149,9 +157,11 @@ policy_in_force(void *ctx, const struct policy **out_policy, int64_t *out_versio
 	if (store_policy_version(own->policy_store, &version, err) != MU_OK)
 		return err->rc;
 	if (own->policy == NULL || version != own->rules.version) {
-		if (cycle_policy_in_force(own->policy_store, NULL, 0, auth_mac, &own->auth, rules_attr_known, s,
+		if (cycle_policy_in_force(own->policy_store, NULL, 0, auth_mac, &own->auth,
+		    rules_attr_known, s,
 		    &fresh, &version, err) != MU_OK)
-			return err->rc == MU_EABSENT ? mu_fail(err, MU_ERETRY, "no policy is in force yet") : err->rc;
+			return err->rc == MU_EABSENT ? mu_fail(err, MU_ERETRY,
+			    "no policy is in force yet") : err->rc;
 		policy_free(own->policy);
 		rules_clear(&own->rules);
 		own->policy = fresh;
@@ -167,11 +177,13 @@ policy_in_force(void *ctx, const struct policy **out_policy, int64_t *out_versio
 static void
 effects_take(struct cycle_effects *from, struct action_effects *out)
 {
-	*out = (struct action_effects){ mu_alloc_zero(from->count + 1, sizeof(*out->list)), from->count };
+	*out = (struct action_effects){ mu_alloc_zero(from->count + 1, sizeof(*out->list)),
+	    from->count };
 	for (size_t i = 0; i < from->count; i++) {
 		struct cycle_effect *e = &from->list[i];
 
-		out->list[i] = (struct action_effect){ .person_id = e->person_id, .uid = MU_TAKE(e->uid),
+		out->list[i] = (struct action_effect){ .person_id = e->person_id,
+		    .uid = MU_TAKE(e->uid),
 			.display_name = MU_TAKE(e->display_name), .from = e->from, .to = e->to,
 			.gained = e->gained, .lost = e->lost, .accounts = e->accounts,
 			.refused = MU_TAKE(e->refused) };
@@ -184,7 +196,8 @@ decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms
     struct action_effects *out_effects, struct mu_err *err)
 {
 	struct admin_process *own = ctx;
-	const struct cycle_again_host host = { .store = own->store, .rules = &own->rules, .mac = auth_mac,
+	const struct cycle_again_host host = { .store = own->store, .rules = &own->rules,
+	    .mac = auth_mac,
 		.mac_check = auth_mac_check, .mac_ctx = &own->auth };
 	MU_AUTO(cycle_effects_clear) struct cycle_effects effects = { NULL, 0 };
 
@@ -197,14 +210,16 @@ decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms
 }
 
 static enum mu_rc
-policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int64_t base, const char *applied_by,
+policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
+    const char *applied_by,
     int64_t *out_version, struct mu_err *err)
 {
 	struct admin_process *own = ctx;
 	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 
-	if (cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac, &own->auth,
+	if (cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac,
+	    &own->auth,
 	    rules_attr_known, own->process->settings, &faults, out_version, err) != MU_EINPUT)
 		return err->rc;
 	config_faults_format(&faults, &text);
@@ -237,7 +252,7 @@ publish(void *ctx, const char *name, const char *content)
 	process_publish(own->process, name, content);
 }
 
-/* --- The clock --------------------------------------------------------------------------------------------- */
+/* --- The clock ------------------------------------------------------------------------------- */
 
 /* Actions that nobody approved in time, and sessions that ran out. */
 static void
@@ -246,7 +261,8 @@ sweep(void *ctx)
 	struct admin_process *own = ctx;
 	struct mu_err err = MU_ERR_INIT;
 
-	if (action_lapse(&own->actions, mu_now_ms(), &err) == MU_OK && store_begin(own->store, &err) == MU_OK) {
+	if (action_lapse(&own->actions, mu_now_ms(), &err) == MU_OK && store_begin(own->store,
+	    &err) == MU_OK) {
 		store_session_sweep(own->store, mu_now_s());
 		(void)!store_commit(own->store, &err);
 	}
@@ -257,7 +273,7 @@ sweep(void *ctx)
 	mu_timer_set(own->sweep_timer, SWEEP_EVERY_MS);
 }
 
-/* --- Life --------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------ */
 
 /* Where administrators reach the listener. */
 static void
@@ -275,10 +291,12 @@ static void
 hosts_init(struct admin_process *own)
 {
 	own->auth = (struct auth_host){ own->store, keys_ask, own };
-	own->actions = (struct action_host){ .store = own->store, .auth = &own->auth, .policy = policy_in_force,
+	own->actions = (struct action_host){ .store = own->store, .auth = &own->auth,
+	    .policy = policy_in_force,
 		.decide = decide, .policy_apply = policy_apply, .platform_exists = platform_exists,
 		.source_exists = source_exists, .publish = publish,
-		.mail = rules_attr_known(own->process->settings, MAIL_NAME) ? MAIL_NAME : "", .ctx = own };
+		.mail = rules_attr_known(own->process->settings, MAIL_NAME) ? MAIL_NAME : "", .ctx =
+		    own };
 }
 
 static enum mu_rc
@@ -286,10 +304,12 @@ console_open(struct admin_process *own, struct mu_err *err)
 {
 	struct process *p = own->process;
 	bool has_listener = own->listener.ca_pem.size_bytes > 0;
-	const struct api_console_host host = { .loop = p->loop, .store = own->store, .actions = &own->actions,
+	const struct api_console_host host = { .loop = p->loop, .store = own->store,
+	    .actions = &own->actions,
 		.ca_pem = has_listener ? mu_secret_text(&own->listener.ca_pem) : NULL,
 		.server_url = has_listener ? mu_buf_text(&own->server_url) : NULL,
-		.supervisor = supervisor_channel, .job_is_up = job_is_up, .ctx = own, .listen_fd = p->listen_fd };
+		.supervisor = supervisor_channel, .job_is_up = job_is_up, .ctx = own, .listen_fd =
+		    p->listen_fd };
 
 	p->listen_fd = -1;
 	return api_console_open(&host, &own->console, err);
@@ -301,7 +321,8 @@ listener_open(struct admin_process *own, struct mu_err *err)
 	struct process *p = own->process;
 	const struct api_admin_host host = { .loop = p->loop, .settings = p->settings,
 		.attr_known = rules_attr_known, .actions = &own->actions, .auth = &own->auth,
-		.console = own->console, .login = login_channel, .ctx = own, .listen_fd = p->admin_fd,
+		.console = own->console, .login = login_channel, .ctx = own, .listen_fd =
+		    p->admin_fd,
 		.key_pem = &own->listener.key_pem, .chain_pem = &own->listener.chain_pem,
 		.ca_pem = &own->listener.ca_pem };
 
@@ -330,7 +351,8 @@ admin_open(struct process *p, struct mu_err *err)
 			return err->rc;
 		server_url_format(&p->settings->admin, &own->server_url);
 	}
-	if (console_open(own, err) != MU_OK || (p->admin_fd >= 0 && listener_open(own, err) != MU_OK))
+	if (console_open(own, err) != MU_OK || (p->admin_fd >= 0 && listener_open(own,
+	    err) != MU_OK))
 		return err->rc;
 	own->clients_timer = mu_loop_timer(p->loop, clients_ensure, own);
 	own->sweep_timer = mu_loop_timer(p->loop, sweep, own);

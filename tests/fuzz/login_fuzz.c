@@ -1,5 +1,6 @@
 /*
- * Any bytes as the body of a login. What is taken has a user, a password and a code of one of two shapes, and asks
+ * Any bytes as the body of a login. What is taken has a user, a password and a code of one of two
+ * shapes, and asks
  * for one thing; its action is JSON that is its own canonical form.
  */
 #include "api/login_priv.h"
@@ -48,7 +49,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
 			abort();
 		return 0;
 	}
-	if (r.user[0] == '\0' || strlen(r.user) > LOGIN_USER_MAX_BYTES || !mu_utf8_valid(r.user, strlen(r.user)) ||
+	if (r.user[0] == '\0' || strlen(r.user) > LOGIN_USER_MAX_BYTES || !mu_utf8_valid(r.user,
+	    strlen(r.user)) ||
 	    r.password.size_bytes == 0 || r.password.size_bytes > LOGIN_PASSWORD_MAX_BYTES ||
 	    r.is_enrolment == is_six_digits(mu_secret_text(&r.code)))
 		abort();

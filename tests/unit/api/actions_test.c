@@ -1,14 +1,16 @@
-/* Actions over the API: proposed, executed with a code, approved by another, denied; and their receipts. */
+/* Actions over the API: proposed, executed with a code, approved or denied by another; receipts. */
 #include "unit/api/admin_rig.h"
 
 static struct someone root;
 static struct http_client *as_root;
 
-static const char suspend_sam[] = "{\"action\":\"suspend\",\"args\":{},\"reason\":\"on leave\",\"targets\":[\"sam\"]}";
+static const char suspend_sam[] = "{\"action\":\"suspend\",\"args\":{},\"reason\":\"on"
+    " leave\",\"targets\":[\"sam\"]}";
 
 /* Posts a code to an action's door: "execute". */
 static int
-code_post(struct http_client *c, const char *digest, const char *door, const char *code, const char *more)
+code_post(struct http_client *c, const char *digest, const char *door, const char *code,
+    const char *more)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf path = MU_BUF_INIT, body = MU_BUF_INIT;
 
@@ -25,14 +27,15 @@ proposed(struct http_client *c, const char *request)
 	return told("digest");
 }
 
-/* --- One administrator --------------------------------------------------------------------------------- */
+/* --- One administrator ----------------------------------------------------------------------- */
 
 static void
 P5_13_an_action_is_executed_with_its_code_and_once(void **state)
 {
 	struct someone ann = admin_of("ann", "security");
 	struct http_client *c = session(&ann);
-	MU_AUTO(mu_freep) char *code = mu_strdup(code_now(&ann)), *digest = proposed(c, suspend_sam), *other = NULL;
+	MU_AUTO(mu_freep) char *code = mu_strdup(code_now(&ann)), *digest = proposed(c,
+	    suspend_sam), *other = NULL;
 	int executed = records("action.executed");
 
 	(void)state;
@@ -47,7 +50,8 @@ P5_13_an_action_is_executed_with_its_code_and_once(void **state)
 	assert_int_equal(200, code_post(c, digest, "execute", code, ""));
 	assert_int_equal(executed + 1, records("action.executed"));
 	/* the code for this action opens no other */
-	other = proposed(c, "{\"action\":\"resume\",\"args\":{},\"reason\":\"back\",\"targets\":[\"sam\"]}");
+	other = proposed(c,
+	    "{\"action\":\"resume\",\"args\":{},\"reason\":\"back\",\"targets\":[\"sam\"]}");
 	assert_int_equal(403, code_post(c, other, "execute", code, ""));
 	rig_sql_is("t", "SELECT suspended FROM person WHERE uid = 'sam'");
 	http_client_close(c);
@@ -57,7 +61,8 @@ static void
 who_is_not_one_person_is_told_and_nothing_prepared(void **state)
 {
 	(void)state;
-	assert_int_equal(400, post(as_root, "/v1/actions", "{\"action\":\"revoke\",\"args\":{},\"reason\":\"x\","
+	assert_int_equal(400, post(as_root, "/v1/actions",
+	    "{\"action\":\"revoke\",\"args\":{},\"reason\":\"x\","
 	    "\"targets\":[\"shared@example.org\",\"nobody at all\"]}"));
 	assert_string_equal("application/problem+json", reply.content_type);
 	says("\"targets\":[{\"candidates\":[{\"id\":");
@@ -76,7 +81,7 @@ P5_1_nobody_acts_on_themselves(void **state)
 	assert_int_equal(refused + 1, records("action.refused"));
 }
 
-/* --- Two ------------------------------------------------------------------------------------------------- */
+/* --- Two ------------------------------------------------------------------------------------- */
 
 static const char reinstate_kim[] =
     "{\"action\":\"reinstate\",\"args\":{},\"reason\":\"found\",\"targets\":[\"kim\"]}";
@@ -86,7 +91,8 @@ two_people_reinstate_one(void **state)
 {
 	struct someone ben = admin_of("ben", "security"), cai = admin_of("cai", "security"),
 	    dot = admin_of("dot", "mute");
-	struct http_client *as_ben = session(&ben), *as_cai = session(&cai), *as_dot = session(&dot);
+	struct http_client *as_ben = session(&ben), *as_cai = session(&cai), *as_dot =
+	    session(&dot);
 	MU_AUTO(mu_freep) char *digest = NULL;
 	MU_AUTO(mu_buf_clear) struct mu_buf path = MU_BUF_INIT;
 
@@ -126,7 +132,8 @@ the_second_says_no(void **state)
 	digest = proposed(as_eva, reinstate_kim);
 	assert_int_equal(202, code_post(as_eva, digest, "execute", code_now(&eva), ""));
 	assert_int_equal(400, code_post(as_flo, digest, "deny", "123456", ""));
-	assert_int_equal(200, code_post(as_flo, digest, "deny", code_now(&flo), ",\"reason\":\"not yet\""));
+	assert_int_equal(200, code_post(as_flo, digest, "deny", code_now(&flo),
+	    ",\"reason\":\"not yet\""));
 	says("\"state\":\"denied\"");
 	says("not yet");
 	rig_sql_is("t", "SELECT blocked FROM person WHERE uid = 'kim'");
@@ -134,21 +141,25 @@ the_second_says_no(void **state)
 	http_client_close(as_flo);
 }
 
-/* --- Bad input --------------------------------------------------------------------------------------------- */
+/* --- Bad input ------------------------------------------------------------------------------- */
 
 static struct bad {
 	const char *name, *body;
 } bads[] = {
 	{ "an action is an object", "[]" },
 	{ "an action is JSON", "{\"action\":" },
-	{ "an action is one that there is", "{\"action\":\"promote\",\"args\":{},\"reason\":\"x\",\"targets\":[\"sam\"]}" },
-	{ "an action has a reason", "{\"action\":\"revoke\",\"args\":{},\"reason\":\"\",\"targets\":[\"sam\"]}" },
-	{ "an action has targets", "{\"action\":\"revoke\",\"args\":{},\"reason\":\"x\",\"targets\":[]}" },
+	{ "an action is one that there is",
+	    "{\"action\":\"promote\",\"args\":{},\"reason\":\"x\",\"targets\":[\"sam\"]}" },
+	{ "an action has a reason",
+	    "{\"action\":\"revoke\",\"args\":{},\"reason\":\"\",\"targets\":[\"sam\"]}" },
+	{ "an action has targets",
+	    "{\"action\":\"revoke\",\"args\":{},\"reason\":\"x\",\"targets\":[]}" },
 	{ "an action has no more than it says",
 	    "{\"action\":\"revoke\",\"args\":{},\"force\":true,\"reason\":\"x\",\"targets\":[\"sam\"]}" },
 	{ "an action's arguments are its own",
 	    "{\"action\":\"revoke\",\"args\":{\"force\":true},\"reason\":\"x\",\"targets\":[\"sam\"]}" },
-	{ "a name stands once", "{\"action\":\"revoke\",\"action\":\"resume\",\"args\":{},\"reason\":\"x\","
+	{ "a name stands once",
+	    "{\"action\":\"revoke\",\"action\":\"resume\",\"args\":{},\"reason\":\"x\","
 	    "\"targets\":[\"sam\"]}" },
 };
 
@@ -170,8 +181,10 @@ static void
 malformed_codes_execute_nothing(void **state)
 {
 	static const char *const bodies[] = {
-		"{}", "{\"code\":123456}", "{\"code\":\"12345\"}", "{\"code\":\"1234567\"}", "{\"code\":\"12345a\"}",
-		"{\"code\":\"123456\",\"more\":1}", "{\"code\":\"123456\",\"code\":\"123456\"}", "\"123456\"",
+		"{}", "{\"code\":123456}", "{\"code\":\"12345\"}", "{\"code\":\"1234567\"}",
+		    "{\"code\":\"12345a\"}",
+		"{\"code\":\"123456\",\"more\":1}", "{\"code\":\"123456\",\"code\":\"123456\"}",
+		    "\"123456\"",
 	};
 	MU_AUTO(mu_buf_clear) struct mu_buf path = MU_BUF_INIT;
 	MU_AUTO(mu_freep) char *digest = proposed(as_root,
@@ -191,7 +204,7 @@ malformed_codes_execute_nothing(void **state)
 	assert_int_equal(404, code_post(as_root, "beef", "execute", "123456", ""));
 }
 
-/* --- Receipts ------------------------------------------------------------------------------------------------ */
+/* --- Receipts -------------------------------------------------------------------------------- */
 
 static char *
 revoked(const char *uid, const char *target)
@@ -201,7 +214,8 @@ revoked(const char *uid, const char *target)
 	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
 	char *digest;
 
-	mu_buf_format(&request, "{\"action\":\"revoke\",\"args\":{},\"reason\":\"lost\",\"targets\":[\"%s\"]}",
+	mu_buf_format(&request,
+	    "{\"action\":\"revoke\",\"args\":{},\"reason\":\"lost\",\"targets\":[\"%s\"]}",
 	    target);
 	digest = proposed(c, request.data);
 	assert_int_equal(200, code_post(c, digest, "execute", code_now(&one), ""));
@@ -215,8 +229,10 @@ receipt_make(const char *uid)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf sql = MU_BUF_INIT;
 
-	mu_buf_format(&sql, "INSERT INTO receipt SELECT gen_random_uuid(), account_id, account.version, 'disable', 'done', 2, 0,"
-	    " now() + '1 s', 'blocked', 'abc' FROM account JOIN person USING (person_id) WHERE uid = '%s'", uid);
+	mu_buf_format(&sql, "INSERT INTO receipt SELECT gen_random_uuid(), account_id,"
+	    " account.version, 'disable', 'done', 2, 0,"
+	    " now() + '1 s', 'blocked', 'abc' FROM account JOIN person USING (person_id) WHERE uid"
+	    " = '%s'", uid);
 	free(rig_sql(sql.data));
 }
 
@@ -224,7 +240,8 @@ receipt_make(const char *uid)
 static int
 looks(void)
 {
-	char *text = rig_sql("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()");
+	char *text = rig_sql("SELECT xact_rollback FROM pg_stat_database WHERE datname ="
+	    " current_database()");
 	int count = atoi(text);
 
 	free(text);
@@ -311,7 +328,7 @@ what_was_not_executed_has_no_receipts(void **state)
 	assert_int_equal(409, get(as_root, path.data));
 }
 
-/* --- All of it ------------------------------------------------------------------------------------------------- */
+/* --- All of it ------------------------------------------------------------------------------- */
 
 static int
 all_up(void **state)

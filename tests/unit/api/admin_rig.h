@@ -1,6 +1,8 @@
 /*
- * unit/api/admin_rig.h - the administrators' API and the console as their process has them: a real store, real
- * actions and a real vault. The directory's passwords and the supervisor are played by another process.
+ * unit/api/admin_rig.h - the administrators' API and the console as their process has them: a real
+ * store, real
+ * actions and a real vault. The directory's passwords and the supervisor are played by another
+ * process.
  *
  * Each administrator has a code for now; who needs a second one is another administrator.
  */
@@ -20,8 +22,9 @@
 #include <sys/mman.h>
 
 #define PASSWORD	"r\xc3\xafght 1+1"
-#define ALL_PARTS	(STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT | STORE_CLIENT | \
-	STORE_CREDENTIAL | STORE_STATUS | STORE_ADMIN | STORE_ACTION | STORE_GRANT | STORE_LOOK)
+#define ALL_PARTS (STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_AUDIT | \
+	STORE_CLIENT | STORE_CREDENTIAL | STORE_STATUS | STORE_ADMIN | STORE_ACTION | \
+	STORE_GRANT | STORE_LOOK)
 
 /* Seen by all processes of the test. */
 static struct seen {
@@ -53,7 +56,7 @@ static const char administrators_yaml[] =
     "- role: mute\n"
     "  may: [suspend]\n";
 
-/* --- What is played: login and the supervisor ---------------------------------------------------------- */
+/* --- What is played: login and the supervisor ------------------------------------------------ */
 
 static inline void
 played_login(struct ipc_channel *ch, struct ipc_message *m)
@@ -116,7 +119,8 @@ played_run(int fd)
 {
 	static const uint16_t allowed[] = { OP_LOGIN, OP_STATUS, OP_JOB, 0 };
 	struct mu_loop *loop = mu_loop_new();
-	struct ipc_channel *ch = ipc_open(loop, fd, "admin", allowed, played_request, played_end, loop);
+	struct ipc_channel *ch = ipc_open(loop, fd, "admin", allowed, played_request, played_end,
+	    loop);
 
 	(void)mu_loop_run(loop);
 	ipc_close(ch);
@@ -124,7 +128,7 @@ played_run(int fd)
 	return 0;
 }
 
-/* --- The process under test -------------------------------------------------------------------------------- */
+/* --- The process under test ------------------------------------------------------------------ */
 
 static struct settings_platform platforms[1];
 static struct settings_source sources[1];
@@ -162,7 +166,8 @@ policy_now(void *ctx, const struct policy **out_policy, int64_t *out_version, st
 	struct policy *fresh = NULL;
 
 	(void)ctx;
-	if (cycle_policy_in_force(own.policy_store, NULL, 0, auth_mac, &own.auth, any_attr, NULL, &fresh,
+	if (cycle_policy_in_force(own.policy_store, NULL, 0, auth_mac, &own.auth, any_attr, NULL,
+	    &fresh,
 	    out_version, err) != MU_OK)
 		return err->rc;
 	policy_free(own.policy);
@@ -173,16 +178,19 @@ policy_now(void *ctx, const struct policy **out_policy, int64_t *out_version, st
 }
 
 static inline enum mu_rc
-decide_now(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, struct action_effects *out,
+decide_now(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms,
+    struct action_effects *out,
     struct mu_err *err)
 {
-	const struct cycle_again_host again = { own.store, &own.rules, auth_mac, auth_mac_check, &own.auth };
+	const struct cycle_again_host again = { own.store, &own.rules, auth_mac, auth_mac_check,
+	    &own.auth };
 	MU_AUTO(cycle_effects_clear) struct cycle_effects effects = { NULL, 0 };
 
 	(void)ctx;
 	if (cycle_again(&again, ids, count, at_ms, &effects, err) != MU_OK)
 		return err->rc;
-	*out = (struct action_effects){ mu_alloc_zero(effects.count + 1, sizeof(*out->list)), effects.count };
+	*out = (struct action_effects){ mu_alloc_zero(effects.count + 1, sizeof(*out->list)),
+	    effects.count };
 	for (size_t i = 0; i < effects.count; i++)
 		out->list[i] = (struct action_effect){ .person_id = effects.list[i].person_id,
 			.uid = mu_strdup(effects.list[i].uid), .display_name = mu_strdup(""),
@@ -249,13 +257,16 @@ server_pair(struct mu_secret *key, struct mu_secret *chain)
 static inline void
 listeners_open(struct mu_loop *loop, int console_fd, int tls_fd)
 {
-	MU_AUTO(mu_secret_clear) struct mu_secret key = MU_SECRET_INIT, chain = MU_SECRET_INIT, ca = MU_SECRET_INIT;
+	MU_AUTO(mu_secret_clear) struct mu_secret key = MU_SECRET_INIT, chain = MU_SECRET_INIT, ca =
+	    MU_SECRET_INIT;
 	struct mu_err err = MU_ERR_INIT;
-	struct api_console_host console = { .loop = loop, .store = own.store, .actions = &own.actions,
+	struct api_console_host console = { .loop = loop, .store = own.store,
+	    .actions = &own.actions,
 		.ca_pem = vault_ca_pem(vault), .server_url = "https://muster.example.org:8446",
 		.supervisor = played_channel, .job_is_up = no_job, .listen_fd = console_fd };
 	struct api_admin_host api = { .loop = loop, .settings = &settings, .attr_known = any_attr,
-		.actions = &own.actions, .auth = &own.auth, .login = played_channel, .listen_fd = tls_fd,
+		.actions = &own.actions, .auth = &own.auth, .login = played_channel, .listen_fd =
+		    tls_fd,
 		.key_pem = &key, .chain_pem = &chain, .ca_pem = &ca };
 
 	server_pair(&key, &chain);
@@ -277,7 +288,7 @@ serve_down(struct mu_loop *loop)
 	mu_loop_free(loop);
 }
 
-/* Another process stands between it and the test, as the supervisor does: it may not be its parent. */
+/* A process between it and the test, as the supervisor is: no parent of it may bootstrap. */
 static inline int
 stand_between(pid_t child)
 {
@@ -317,7 +328,8 @@ serve(int console_fd, int stop_fd, void *ctx)
 	own.store = rig_open(STORE_ROLE_ADMIN, ALL_PARTS);
 	own.policy_store = rig_open(STORE_ROLE_ADMIN, STORE_POLICY | STORE_AUDIT);
 	own.auth = (struct auth_host){ own.store, ask_now, NULL };
-	own.actions = (struct action_host){ .store = own.store, .auth = &own.auth, .policy = policy_now,
+	own.actions = (struct action_host){ .store = own.store, .auth = &own.auth,
+	    .policy = policy_now,
 		.decide = decide_now, .platform_exists = any_name, .source_exists = any_name,
 		.publish = publish_nothing, .mail = "mail" };
 	listeners_open(loop, console_fd, *tls_fd);
@@ -330,7 +342,7 @@ serve(int console_fd, int stop_fd, void *ctx)
 	return status;
 }
 
-/* --- The house ------------------------------------------------------------------------------------------------- */
+/* --- The house ------------------------------------------------------------------------------- */
 
 static struct http_rig http;
 static struct crypto_key *session_key;
@@ -341,7 +353,8 @@ static struct mu_buf console_answer;
 static inline void
 settings_make(void)
 {
-	static char corp[] = "corp", people[] = "ou=people,dc=example", mem[] = "mem", memory[] = "memory";
+	static char corp[] = "corp", people[] = "ou=people,dc=example", mem[] = "mem", memory[] =
+	    "memory";
 
 	sources[0] = (struct settings_source){ .name = corp, .people_base = people };
 	platforms[0] = (struct settings_platform){ .name = mem, .adapter = memory };
@@ -364,8 +377,10 @@ policy_seed(void)
 	struct mu_err err = MU_ERR_INIT;
 
 	for (size_t i = 0; i < MU_COUNT(texts); i++)
-		files[i] = (struct policy_file){ mu_strdup(texts[i].name), mu_strdup(texts[i].content) };
-	MUST(cycle_policy_in_force(s, files, MU_COUNT(texts), auth_mac, &host, any_attr, NULL, &p, NULL, &err));
+		files[i] = (struct policy_file){ mu_strdup(texts[i].name),
+		    mu_strdup(texts[i].content) };
+	MUST(cycle_policy_in_force(s, files, MU_COUNT(texts), auth_mac, &host, any_attr, NULL, &p,
+	    NULL, &err));
 	for (size_t i = 0; i < MU_COUNT(texts); i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);
@@ -406,7 +421,7 @@ api_down(void **state)
 	return house_down(state) | status;
 }
 
-/* --- People, administrators, sessions ------------------------------------------------------------------------------ */
+/* --- People, administrators, sessions -------------------------------------------------------- */
 
 /* Somebody of that department, with an account on mem. */
 static inline struct someone
@@ -461,7 +476,7 @@ code_now(const struct someone *one)
 	return text;
 }
 
-/* A client with a session's certificate; lasts_s below 0: the session is over, the certificate is not. */
+/* A client with a session's certificate; lasts_s below 0: the session is over, not the other. */
 static inline struct http_client *
 session_lasting(const struct someone *one, int64_t lasts_s)
 {
@@ -474,7 +489,8 @@ session_lasting(const struct someone *one, int64_t lasts_s)
 
 	mu_uuid_new(&x.session_id);
 	MUST(crypto_csr_make(session_key, "any name", &request, &err));
-	MUST(vault_admin_issue(vault, &x.session_id, request.data, request.size_bytes, mu_now_s(), &c, &err));
+	MUST(vault_admin_issue(vault, &x.session_id, request.data, request.size_bytes, mu_now_s(),
+	    &c, &err));
 	(void)memcpy(x.fingerprint, c.fingerprint, sizeof(x.fingerprint));
 	auth_session_encode(&x, &bytes);
 	vault_mac(vault, bytes.data, bytes.size_bytes, x.mac);
@@ -490,7 +506,7 @@ session(const struct someone *one)
 	return session_lasting(one, 3600);
 }
 
-/* --- Asking ----------------------------------------------------------------------------------------------------------- */
+/* --- Asking ---------------------------------------------------------------------------------- */
 
 static inline int
 get(struct http_client *c, const char *path)
@@ -531,7 +547,8 @@ told(const char *name)
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	struct mu_err err = MU_ERR_INIT;
 
-	MUST(json_parse(mu_buf_text(&reply.body), reply.body.size_bytes, 1 << 22, "answer", &root, &err));
+	MUST(json_parse(mu_buf_text(&reply.body), reply.body.size_bytes, 1 << 22, "answer", &root,
+	    &err));
 	if (json_find_text(root, name) == NULL)
 		fail_msg("%s has no %s", reply.body.data, name);
 	return mu_strdup(json_find_text(root, name));
@@ -545,7 +562,8 @@ records(const char *kind)
 	char *text;
 	int count;
 
-	(void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit_record WHERE kind LIKE '%s'", kind);
+	(void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit_record WHERE kind LIKE '%s'",
+	    kind);
 	text = rig_sql(sql);
 	count = atoi(text);
 	free(text);

@@ -4,11 +4,12 @@
 #include "api/admin_priv.h"
 #include "unit/http/pki.h"
 
-static struct someone root, desk, mute;		/* administrators: of everything, of Sales, of next to nothing */
+/* Administrators of everything, of Sales, of next to nothing. */
+static struct someone root, desk, mute;
 static struct http_client *as_root, *as_desk, *as_mute;
 static struct pki_cert foreign;
 
-/* --- Every route ------------------------------------------------------------------------------------ */
+/* --- Every route ----------------------------------------------------------------------------- */
 
 /* A path that fits the pattern. */
 static void
@@ -33,7 +34,8 @@ route_ask(struct http_client *c, const struct http_route *route)
 	path_of(route, &path);
 	if (strcmp(route->pattern, "/v1/audit") == 0)
 		mu_buf_text_add(&path, "?reason=test");
-	return rig_call(c, route->method, path.data, route->body_type == NULL ? NULL : "{}", &reply);
+	return rig_call(c, route->method, path.data, route->body_type == NULL ? NULL : "{}",
+	    &reply);
 }
 
 static struct stranger {
@@ -61,10 +63,13 @@ strangers_make(void)
 	pki_make(&authority, NULL, "Another authority", NULL, 99);
 	pki_make(&foreign, &authority, "admin", GNUTLS_KP_TLS_WWW_CLIENT, 9);
 	MUST(crypto_csr_make(session_key, "any name", &request, &err));
-	MUST(vault_client_issue(vault, "prosody", request.data, request.size_bytes, mu_now_s(), &platform, &err));
+	MUST(vault_client_issue(vault, "prosody", request.data, request.size_bytes, mu_now_s(),
+	    &platform, &err));
 	strangers[0].client = rig_client(&http, vault_ca_pem(vault), NULL, NULL);
-	strangers[1].client = rig_client(&http, vault_ca_pem(vault), foreign.cert_pem, &foreign.key_pem);
-	strangers[2].client = rig_client(&http, vault_ca_pem(vault), platform.certificate, &session_key_pem);
+	strangers[1].client = rig_client(&http, vault_ca_pem(vault), foreign.cert_pem,
+	    &foreign.key_pem);
+	strangers[2].client = rig_client(&http, vault_ca_pem(vault), platform.certificate,
+	    &session_key_pem);
 	strangers[3].client = session_lasting(&over, -5);
 	strangers[4].client = session(&gone);
 	strangers[5].client = session(&out);
@@ -92,7 +97,8 @@ stranger_row(void **state)
 		says("muster login");
 		assert_non_null(http_client_header(s->client, "www-authenticate"));
 		/* one record each, up to so many of one address */
-		assert_int_equal(failed + (failed < API_ADMIN_STRANGER_RECORDS), records("auth.failed"));
+		assert_int_equal(failed + (failed < API_ADMIN_STRANGER_RECORDS),
+		    records("auth.failed"));
 		assert_int_equal(all + (failed < API_ADMIN_STRANGER_RECORDS), records("%"));
 	}
 }
@@ -151,7 +157,7 @@ whoami_tells_the_session(void **state)
 	says("\"expires_at\":\"20");
 }
 
-/* --- People ---------------------------------------------------------------------------------------------- */
+/* --- People ---------------------------------------------------------------------------------- */
 
 /* How many the answer's list has. */
 static size_t
@@ -160,7 +166,8 @@ rows_of(const char *list)
 	MU_AUTO(json_freep) struct json_node *tree = NULL;
 	struct mu_err err = MU_ERR_INIT;
 
-	MUST(json_parse(mu_buf_text(&reply.body), reply.body.size_bytes, 1 << 22, "answer", &tree, &err));
+	MUST(json_parse(mu_buf_text(&reply.body), reply.body.size_bytes, 1 << 22, "answer", &tree,
+	    &err));
 	return json_count(json_find(tree, list));
 }
 
@@ -268,16 +275,19 @@ static void
 a_grant_of_nobodys_making_is_not_shown(void **state)
 {
 	(void)state;
-	free(rig_sql("INSERT INTO requested_grant (grant_id, person_id, role, granted_by, reason, starts_at, ends_at,"
-	    " action_digest, mac) SELECT gen_random_uuid(), person_id, 'helper', (SELECT person_id FROM person WHERE uid = 'root'),"
-	    " 'x', now(), now() + '1 hour', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')"
+	free(rig_sql("INSERT INTO requested_grant (grant_id, person_id, role, granted_by, reason,"
+	    " starts_at, ends_at,"
+	    " action_digest, mac) SELECT gen_random_uuid(), person_id, 'helper', (SELECT person_id"
+	    " FROM person WHERE uid = 'root'),"
+	    " 'x', now(), now() + '1 hour', decode(repeat('00', 32), 'hex'), decode(repeat('00',"
+	    " 32), 'hex')"
 	    " FROM person WHERE uid = 'sue'"));
 	assert_int_equal(200, get(as_root, "/v1/people/sue"));
 	says("\"grants\":[]");
 	free(rig_sql("DELETE FROM requested_grant"));
 }
 
-/* --- What is refused ---------------------------------------------------------------------------------------- */
+/* --- What is refused ------------------------------------------------------------------------- */
 
 static struct bad {
 	const char *name, *path, *holds;
@@ -291,13 +301,15 @@ static struct bad {
 	{ "a filter is one", "/v1/people?match=(uid%3Dsam", "match", 400 },
 	{ "a filter names what people have", "/v1/people?match=(shoeSize%3D44)", "shoeSize", 400 },
 	{ "unsettled is yes or no", "/v1/accounts?unsettled=maybe", "true or false", 400 },
-	{ "an audit kind is one of the catalogue's", "/v1/audit?reason=x&kind=person.lost", "kind", 400 },
+	{ "an audit kind is one of the catalogue's", "/v1/audit?reason=x&kind=person.lost", "kind",
+	    400 },
 	{ "a time is one", "/v1/audit?reason=x&since=yesterday", "since", 400 },
 	{ "no such platform", "/v1/platforms/icq", "platform", 404 },
 	{ "a name stands once", "/v1/people?limit=1&limit=2", "", 400 },
 	{ "receipts are of an action", "/v1/receipts?action=beef", "digest", 400 },
 	{ "receipts are of an action that there is",
-	    "/v1/receipts?action=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "", 404 },
+	    "/v1/receipts?action=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	    "", 404 },
 	{ "an action is named by its digest", "/v1/actions/beef", "digest", 404 },
 };
 
@@ -311,7 +323,7 @@ bad_row(void **state)
 	says(b->holds);
 }
 
-/* --- The audit records ----------------------------------------------------------------------------------------- */
+/* --- The audit records ----------------------------------------------------------------------- */
 
 static void
 P4_11_who_reads_the_records_says_why(void **state)
@@ -338,7 +350,8 @@ P4_11_who_reads_the_records_says_why(void **state)
 static void
 P4_11_what_cannot_be_recorded_is_not_shown(void **state)
 {
-	static const char *const paths[] = { "/v1/audit?reason=x", "/v1/people", "/v1/people/sam", "/v1/accounts",
+	static const char *const paths[] = { "/v1/audit?reason=x", "/v1/people", "/v1/people/sam",
+	    "/v1/accounts",
 		"/v1/administrators", "/v1/brake", "/v1/pending" };
 
 	(void)state;
@@ -372,7 +385,7 @@ records_of_people_out_of_reach_are_not_read(void **state)
 	says(about.data);
 }
 
-/* --- How things stand -------------------------------------------------------------------------------------------- */
+/* --- How things stand ------------------------------------------------------------------------ */
 
 static void
 the_rest_is_told_as_it_is(void **state)
@@ -409,13 +422,15 @@ a_plan_is_run_and_recorded_with_who_asked(void **state)
 	assert_int_equal(200, post(as_root, "/v1/jobs", "{\"kind\":\"plan\"}"));
 	says("{\"job\":\"plan\",\"output\":\"ann gains nothing\\n\",\"status\":0}");
 	recorded_as("job.run", "actor", mu_uuid_format(&root.id, id));
-	assert_int_equal(200, post(as_root, "/v1/jobs", "{\"files\":{\"roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
+	assert_int_equal(200, post(as_root, "/v1/jobs",
+	    "{\"files\":{\"roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
 	says("{\"base\":1,\"job\":\"plan\"");
-	assert_int_equal(400, post(as_root, "/v1/jobs", "{\"files\":{\"../roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
+	assert_int_equal(400, post(as_root, "/v1/jobs",
+	    "{\"files\":{\"../roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
 	assert_int_equal(400, post(as_root, "/v1/jobs", "{\"files\":{},\"kind\":\"plan\"}"));
 }
 
-/* --- The store goes and comes back -------------------------------------------------------------------------------- */
+/* --- The store goes and comes back ----------------------------------------------------------- */
 
 static void
 without_the_store_there_is_503_and_it_comes_back(void **state)
@@ -434,7 +449,7 @@ without_the_store_there_is_503_and_it_comes_back(void **state)
 	assert_int_equal(200, get(as_root, "/v1/people"));
 }
 
-/* --- All of it ------------------------------------------------------------------------------------------------------ */
+/* --- All of it ------------------------------------------------------------------------------- */
 
 static int
 all_up(void **state)
@@ -489,7 +504,8 @@ main(void)
 
 	for (size_t i = 0; i < MU_COUNT(strangers); i++)
 		tests[count++] =
-		    (struct CMUnitTest){ strangers[i].name, stranger_row, NULL, NULL, &strangers[i] };
+		    (struct CMUnitTest){ strangers[i].name, stranger_row, NULL, NULL,
+		    &strangers[i] };
 	for (size_t i = 0; i < MU_COUNT(bads); i++)
 		tests[count++] = (struct CMUnitTest){ bads[i].name, bad_row, NULL, NULL, &bads[i] };
 	for (size_t i = 0; i < MU_COUNT(plain); i++)

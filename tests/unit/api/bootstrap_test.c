@@ -34,7 +34,8 @@ confirm_as(const struct someone *one, const char *code)
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
 	char id[MU_UUID_TEXT_BYTES];
 
-	mu_buf_format(&body, "{\"code\":\"%s\",\"person\":\"%s\"}", code, mu_uuid_format(&one->id, id));
+	mu_buf_format(&body, "{\"code\":\"%s\",\"person\":\"%s\"}", code, mu_uuid_format(&one->id,
+	    id));
 	return console_post("/v1/bootstrap/confirm", body.data);
 }
 
@@ -48,7 +49,7 @@ scan_answer(struct someone *one)
 	scan(one, &secret);
 }
 
-/* --- In order: the door is open, and then closed ------------------------------------------------------- */
+/* --- In order: the door is open, and then closed --------------------------------------------- */
 
 static struct bad {
 	const char *name, *body, *holds;
@@ -56,10 +57,12 @@ static struct bad {
 } bads[] = {
 	{ "a bootstrap is JSON", "{", "line 1", 400 },
 	{ "a bootstrap names a role", "{\"who\":\"ann\"}", "role", 400 },
-	{ "a bootstrap has no more than it says", "{\"force\":true,\"role\":\"security\",\"who\":\"ann\"}", "force", 400 },
+	{ "a bootstrap has no more than it says",
+	    "{\"force\":true,\"role\":\"security\",\"who\":\"ann\"}", "force", 400 },
 	{ "a role is one that there is", "{\"role\":\"king\",\"who\":\"ann\"}", "sales-desk", 400 },
 	{ "nobody is nobody", "{\"role\":\"security\",\"who\":\"no such name\"}", "Nobody", 404 },
-	{ "several are told", "{\"role\":\"security\",\"who\":\"shared@example.org\"}", "\"candidates\":[{\"id\":", 409 },
+	{ "several are told", "{\"role\":\"security\",\"who\":\"shared@example.org\"}",
+	    "\"candidates\":[{\"id\":", 409 },
 };
 
 static void
@@ -117,7 +120,8 @@ two_get_in_and_the_door_closes(void **state)
 
 	(void)state;
 	assert_int_equal(200, ask_for("ann", "security"));
-	MU_AUTO(mu_freep) char *told_print = answered("ca_fingerprint"), *server = answered("server"),
+	MU_AUTO(mu_freep) char *told_print = answered("ca_fingerprint"), *server =
+	    answered("server"),
 	    *role = answered("role");
 
 	MUST(crypto_cert_read(vault_ca_pem(vault), fingerprint, &not_after_s, &err));
@@ -138,7 +142,8 @@ two_get_in_and_the_door_closes(void **state)
 	recorded_as("admin.bootstrapped", "role", "security");
 	assert_int_equal(403, ask_for("eve", "security"));
 	rig_sql_is("2", "SELECT count(*) FROM administrator");
-	rig_sql_is("0", "SELECT count(*) FROM administrator JOIN person USING (person_id) WHERE uid = 'eve'");
+	rig_sql_is("0", "SELECT count(*) FROM administrator JOIN person USING (person_id) WHERE uid"
+	    " = 'eve'");
 }
 
 static void

@@ -4,11 +4,12 @@
 static struct someone root;
 static struct http_client *anybody;
 
-/* --- A login's body ---------------------------------------------------------------------------------- */
+/* --- A login's body -------------------------------------------------------------------------- */
 
 /* action, csr NULL: without. */
 static int
-login_as(const char *user, const char *password, const char *code, const char *request, const char *action)
+login_as(const char *user, const char *password, const char *code, const char *request,
+    const char *action)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
 	struct json_writer w;
@@ -38,7 +39,7 @@ request_pem(void)
 	return pem.data;
 }
 
-/* --- Who gets in ---------------------------------------------------------------------------------------- */
+/* --- Who gets in ----------------------------------------------------------------------------- */
 
 static void
 a_password_and_a_code_open_a_session(void **state)
@@ -64,8 +65,10 @@ all_failures_look_alike(void **state)
 {
 	struct someone bea = admin_of("bea", "security"), used = admin_of("used", "security"),
 	    locked = admin_of("locked", "security"), left = admin_of("left", "security");
-	MU_AUTO(mu_freep) char *bea_code = mu_strdup(code_now(&bea)), *used_code = mu_strdup(code_now(&used)),
-	    *locked_code = mu_strdup(code_now(&locked)), *left_code = mu_strdup(code_now(&left)), *first = NULL;
+	MU_AUTO(mu_freep) char *bea_code = mu_strdup(code_now(&bea)), *used_code =
+	    mu_strdup(code_now(&used)),
+	    *locked_code = mu_strdup(code_now(&locked)), *left_code = mu_strdup(code_now(&left)),
+	    *first = NULL;
 	struct mu_secret wrong = wrong_code_of(&bea);
 	const struct {
 		const char *user, *password, *code, *request;
@@ -82,7 +85,8 @@ all_failures_look_alike(void **state)
 	};
 
 	(void)state;
-	free(rig_sql("UPDATE totp_seed SET locked_at = now() WHERE person_id = (SELECT person_id FROM person"
+	free(rig_sql("UPDATE totp_seed SET locked_at = now() WHERE person_id = (SELECT person_id"
+	    " FROM person"
 	    " WHERE uid = 'locked')"));
 	free(rig_sql("UPDATE person SET state = 'leaver' WHERE uid = 'left'"));
 	assert_int_equal(200, login_as("used", PASSWORD, used_code, request_pem(), NULL));
@@ -90,7 +94,8 @@ all_failures_look_alike(void **state)
 		int64_t began_ms = mu_tick_ms();
 		int asked = seen->logins, failed = records("auth.failed");
 
-		if (login_as(rows[i].user, rows[i].password, rows[i].code, rows[i].request, NULL) != 401)
+		if (login_as(rows[i].user, rows[i].password, rows[i].code, rows[i].request,
+		    NULL) != 401)
 			fail_msg("row %zu: %d %s", i, reply.status, mu_buf_text(&reply.body));
 		assert_true(mu_tick_ms() - began_ms >= 400);
 		assert_int_equal(asked + 1, seen->logins);
@@ -131,7 +136,8 @@ five_failures_wait_and_nobody_else_does(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(401, login_as(i % 2 == 0 ? "eve" : "Eve", "wrong", "123456", request_pem(), NULL));
+		assert_int_equal(401, login_as(i % 2 == 0 ? "eve" : "Eve", "wrong", "123456",
+		    request_pem(), NULL));
 	asked = seen->logins;
 	assert_int_equal(429, login_as("eve", PASSWORD, code_now(&eve), request_pem(), NULL));
 	assert_true(reply.retry_after_ms > 0);
@@ -154,7 +160,7 @@ a_directory_that_is_away_counts_against_nobody(void **state)
 	assert_int_equal(200, login_as("gil", PASSWORD, code_now(&gil), request_pem(), NULL));
 }
 
-/* --- New administrators ------------------------------------------------------------------------------------ */
+/* --- New administrators ---------------------------------------------------------------------- */
 
 static void
 a_one_time_code_is_spent_for_a_seed(void **state)
@@ -184,7 +190,7 @@ a_one_time_code_is_spent_for_a_seed(void **state)
 	says("\"certificate\"");
 }
 
-/* --- Login and action in one ------------------------------------------------------------------------------- */
+/* --- Login and action in one ----------------------------------------------------------------- */
 
 static void
 P5_13_a_code_opens_one_action_and_no_session(void **state)
@@ -205,7 +211,8 @@ P5_13_a_code_opens_one_action_and_no_session(void **state)
 	assert_int_equal(401, login_as("hal", PASSWORD, code, request_pem(), NULL));
 	assert_int_equal(sessions, records("auth.login"));
 	rig_sql_is("f", "SELECT blocked FROM person WHERE uid = 'sam'");
-	rig_sql_is("0", "SELECT count(*) FROM admin_session s JOIN person p USING (person_id) WHERE uid = 'hal'");
+	rig_sql_is("0", "SELECT count(*) FROM admin_session s JOIN person p USING (person_id) WHERE"
+	    " uid = 'hal'");
 }
 
 static void
@@ -216,15 +223,18 @@ who_is_not_one_person_costs_no_code(void **state)
 	int executed = records("action.executed");
 
 	(void)state;
-	assert_int_equal(400, login_as("ina", PASSWORD, code, NULL, "{\"action\":\"suspend\",\"args\":{},"
+	assert_int_equal(400, login_as("ina", PASSWORD, code, NULL,
+	    "{\"action\":\"suspend\",\"args\":{},"
 	    "\"reason\":\"x\",\"targets\":[\"shared@example.org\",\"no such name\"]}"));
 	says("\"targets\":[{\"candidates\":[");
 	says("\"given\":\"no such name\"");
 	assert_int_equal(executed, records("action.executed"));
-	assert_int_equal(401, login_as("ina", "wrong", code, NULL, "{\"action\":\"suspend\",\"args\":{},"
+	assert_int_equal(401, login_as("ina", "wrong", code, NULL,
+	    "{\"action\":\"suspend\",\"args\":{},"
 	    "\"reason\":\"x\",\"targets\":[\"shared@example.org\"]}"));
 	says_not("candidates");
-	assert_int_equal(200, login_as("ina", PASSWORD, code, NULL, "{\"action\":\"suspend\",\"args\":{},"
+	assert_int_equal(200, login_as("ina", PASSWORD, code, NULL,
+	    "{\"action\":\"suspend\",\"args\":{},"
 	    "\"reason\":\"x\",\"targets\":[\"sam\"]}"));
 	assert_int_equal(executed + 1, records("action.executed"));
 }
@@ -236,7 +246,8 @@ what_needs_two_is_left_pending(void **state)
 
 	(void)state;
 	free(rig_sql("UPDATE person SET blocked = true WHERE uid = 'kim'"));
-	assert_int_equal(202, login_as("jon", PASSWORD, code_now(&jon), NULL, "{\"action\":\"reinstate\","
+	assert_int_equal(202, login_as("jon", PASSWORD, code_now(&jon), NULL,
+	    "{\"action\":\"reinstate\","
 	    "\"args\":{},\"reason\":\"found\",\"targets\":[\"kim\"]}"));
 	says("\"state\":\"pending\"");
 	says("\"approvals\":1");
@@ -251,13 +262,14 @@ what_a_role_may_not_is_told_and_costs_no_code(void **state)
 	MU_AUTO(mu_freep) char *code = mu_strdup(code_now(&lou));
 
 	(void)state;
-	assert_int_equal(403, login_as("lou", PASSWORD, code, NULL, "{\"action\":\"revoke\",\"args\":{},"
+	assert_int_equal(403, login_as("lou", PASSWORD, code, NULL,
+	    "{\"action\":\"revoke\",\"args\":{},"
 	    "\"reason\":\"x\",\"targets\":[\"sam\"]}"));
 	says("mute");
 	assert_int_equal(200, login_as("lou", PASSWORD, code, request_pem(), NULL));
 }
 
-/* --- Malformed ---------------------------------------------------------------------------------------------- */
+/* --- Malformed ------------------------------------------------------------------------------- */
 
 static void
 malformed_logins_ask_nobody(void **state)
@@ -304,7 +316,7 @@ a_login_has_a_bound(void **state)
 	assert_int_equal(413, post(anybody, "/v1/login", body.data));
 }
 
-/* --- All of it ------------------------------------------------------------------------------------------------ */
+/* --- All of it ------------------------------------------------------------------------------- */
 
 static int
 all_up(void **state)
