@@ -47,9 +47,12 @@ secret_line_read(int fd, struct mu_secret *out_line, struct mu_err *err)
 	return rc;
 }
 
-/* Reads with the signals caught, so that the terminal is as before when they take their course. */
+/*
+ * Asks and reads with the signals caught, so that the terminal is as before when they take their course.
+ * The question stands when what is typed no longer shows: an answer given at once is not lost.
+ */
 static enum mu_rc
-terminal_read(int tty, bool hidden, struct mu_secret *out_line, struct mu_err *err)
+terminal_read(int tty, const char *prompt, bool hidden, struct mu_secret *out_line, struct mu_err *err)
 {
 	struct sigaction catch = { .sa_handler = on_signal }, before[MU_COUNT(signals)];
 	struct termios shown, quiet;
@@ -67,9 +70,12 @@ terminal_read(int tty, bool hidden, struct mu_secret *out_line, struct mu_err *e
 		quiet.c_lflag |= ECHONL;
 		(void)tcsetattr(tty, TCSAFLUSH, &quiet);
 	}
-	rc = secret_line_read(tty, out_line, err);
+	if (write(tty, prompt, strlen(prompt)) < 0)
+		rc = mu_fail_errno(err, MU_ECONFIG, "the terminal takes no question");
+	else
+		rc = secret_line_read(tty, out_line, err);
 	if (is_hidden)
-		(void)tcsetattr(tty, TCSAFLUSH, &shown);
+		(void)tcsetattr(tty, TCSADRAIN, &shown);
 	for (size_t i = 0; i < MU_COUNT(signals); i++)
 		(void)sigaction(signals[i], &before[i], NULL);
 	if (caught != 0)
@@ -87,10 +93,7 @@ terminal_ask(const char *prompt, bool hidden, struct mu_secret *out_line, struct
 		return mu_fail(err, MU_ECONFIG,
 		    "there is no terminal to ask on: --secrets-stdin reads "
 		    "passwords and codes from standard input, a line each");
-	if (write(tty, prompt, strlen(prompt)) < 0)
-		rc = mu_fail_errno(err, MU_ECONFIG, "the terminal takes no question");
-	else
-		rc = terminal_read(tty, hidden, out_line, err);
+	rc = terminal_read(tty, prompt, hidden, out_line, err);
 	(void)close(tty);
 	return rc;
 }
