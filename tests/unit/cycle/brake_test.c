@@ -65,8 +65,7 @@ release(void)
 	MUST(store_commit(admin, &err));
 	store_holds_clear(&holds);
 	cycle_hinted();
-	while (directory.opened_count == opened)
-		until("1", "SELECT 1");
+	until_opened(opened + 1);
 	assert_false(directory.resumed[DIRECTORY_PEOPLE]);
 	assert_false(directory.resumed[DIRECTORY_GROUPS]);
 }
@@ -227,8 +226,7 @@ full_read_that_was_asked_for_is_made_once(void **state)
 	store_sync_ask(admin, "corp", mu_now_ms());
 	MUST(store_commit(admin, &err));
 	cycle_hinted();
-	while (directory.opened_count == opened)
-		until("1", "SELECT 1");
+	until_opened(opened + 1);
 	full_read(all, MU_COUNT(all));
 	cycle_hinted();
 	for (int i = 0; i < 10; i++)

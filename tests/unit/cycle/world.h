@@ -424,6 +424,19 @@ cycle_hinted(void)
 	store_hint(admin, STORE_CHANNEL_POLICY);
 }
 
+/* Lets the cycle open the directory once more. */
+static inline void
+until_opened(int times)
+{
+	int64_t since_ms = mu_tick_ms();
+
+	while (directory.opened_count < times) {
+		if (mu_tick_ms() - since_ms > 20000)
+			fail_msg("the directory was opened %d times, not %d", directory.opened_count, times);
+		until("1", "SELECT 1");
+	}
+}
+
 /* --- What actions write -------------------------------------------------------------------------------- */
 
 static inline struct mu_uuid
