@@ -150,8 +150,9 @@ MU_CHECKED enum mu_rc action_file_people(const struct action_host *h, struct act
 const struct store_person *action_person_find(const struct store_people *people, const struct mu_uuid *id);
 
 void action_person_json(struct json_writer *w, const char *name, const struct store_person *p);	/* PERSON-REF */
-/* ACTION of api/admin.h; shown NULL: nothing is shown. */
-void action_file_json(const struct action_file *f, const struct mu_secret *shown, struct json_writer *w);
+/* ACTION of api/admin.h; preview, shown NULL: none. */
+void action_file_json(const struct action_file *f, const struct action_job *preview, const struct mu_secret *shown,
+    struct json_writer *w);
 /* The answer to a proposal. */
 void action_proposal_json(const struct action_file *f, const struct action_job *j, struct mu_buf *b);
 /* What is kept as the action's result: ids in place of names. */

@@ -272,41 +272,6 @@ needs_json(struct json_writer *w, int64_t approvals)
 	json_object_end(w);
 }
 
-void
-action_file_json(const struct action_file *f, const struct mu_secret *shown, struct json_writer *w)
-{
-	const struct store_action *a = &f->action;
-
-	json_object_begin(w, NULL);
-	json_text(w, "action", action_kind_name(a->kind));
-	approvals_json(w, f);
-	digest_json(w, a);
-	json_value(w, "document", a->document);
-	if (a->ended_at_s == 0)
-		json_none(w, "ended_at");
-	else
-		json_time(w, "ended_at", a->ended_at_s);
-	json_time(w, "lapses_at", action_lapses_at_s(a));
-	needs_json(w, a->approvals_needed);
-	json_text(w, "reason", f->doc.reason);
-	json_time(w, "requested_at", a->requested_at_s);
-	ref_json(w, "requester", &f->people, &a->requester);
-	result_json(w, f);
-	if (shown == NULL || shown->size_bytes == 0) {
-		json_none(w, "shown");
-	} else {
-		json_object_begin(w, "shown");
-		json_text(w, "enrolment_code", mu_secret_text(shown));
-		json_object_end(w);
-	}
-	json_text(w, "state", action_state_name(a->state));
-	json_list_begin(w, "targets");
-	for (size_t i = 0; i < f->doc.target_count; i++)
-		ref_json(w, NULL, &f->people, &f->doc.targets[i]);
-	json_list_end(w);
-	json_object_end(w);
-}
-
 static void
 lines_json(struct json_writer *w, const struct mu_buf *lines)
 {
@@ -333,6 +298,58 @@ summary_json(struct json_writer *w, const struct action_document *d)
 	json_text(w, "summary", text.data);
 }
 
+/* What the execution came to that was rolled back. */
+static void
+preview_json(struct json_writer *w, const struct action_document *d, const struct action_job *j)
+{
+	json_object_begin(w, "preview");
+	lines_json(w, &j->lines);
+	json_list_begin(w, "people");
+	for (size_t i = 0; i < j->effects.count; i++)
+		effect_json(w, &j->effects.list[i], false);
+	json_list_end(w);
+	summary_json(w, d);
+	json_object_end(w);
+}
+
+void
+action_file_json(const struct action_file *f, const struct action_job *preview, const struct mu_secret *shown,
+    struct json_writer *w)
+{
+	const struct store_action *a = &f->action;
+
+	json_object_begin(w, NULL);
+	json_text(w, "action", action_kind_name(a->kind));
+	approvals_json(w, f);
+	digest_json(w, a);
+	json_value(w, "document", a->document);
+	if (a->ended_at_s == 0)
+		json_none(w, "ended_at");
+	else
+		json_time(w, "ended_at", a->ended_at_s);
+	json_time(w, "lapses_at", action_lapses_at_s(a));
+	needs_json(w, a->approvals_needed);
+	if (preview != NULL)
+		preview_json(w, &f->doc, preview);
+	json_text(w, "reason", f->doc.reason);
+	json_time(w, "requested_at", a->requested_at_s);
+	ref_json(w, "requester", &f->people, &a->requester);
+	result_json(w, f);
+	if (shown == NULL || shown->size_bytes == 0) {
+		json_none(w, "shown");
+	} else {
+		json_object_begin(w, "shown");
+		json_text(w, "enrolment_code", mu_secret_text(shown));
+		json_object_end(w);
+	}
+	json_text(w, "state", action_state_name(a->state));
+	json_list_begin(w, "targets");
+	for (size_t i = 0; i < f->doc.target_count; i++)
+		ref_json(w, NULL, &f->people, &f->doc.targets[i]);
+	json_list_end(w);
+	json_object_end(w);
+}
+
 void
 action_proposal_json(const struct action_file *f, const struct action_job *j, struct mu_buf *b)
 {
@@ -345,14 +362,7 @@ action_proposal_json(const struct action_file *f, const struct action_job *j, st
 	json_value(&w, "document", f->action.document);
 	json_time(&w, "lapses_at", action_lapses_at_s(&f->action));
 	needs_json(&w, f->action.approvals_needed);
-	json_object_begin(&w, "preview");
-	lines_json(&w, &j->lines);
-	json_list_begin(&w, "people");
-	for (size_t i = 0; i < j->effects.count; i++)
-		effect_json(&w, &j->effects.list[i], false);
-	json_list_end(&w);
-	summary_json(&w, &f->doc);
-	json_object_end(&w);
+	preview_json(&w, &f->doc, j);
 	json_object_end(&w);
 	json_end(&w);
 }

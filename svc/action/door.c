@@ -329,7 +329,8 @@ has_lapsed(const struct visit *v)
 /* --- Answers ------------------------------------------------------------------------------------------------------- */
 
 static enum mu_rc
-answer(struct visit *v, const struct mu_secret *shown, struct action_answer *out, struct mu_err *err)
+answer(struct visit *v, const struct action_job *preview, const struct mu_secret *shown,
+    struct action_answer *out, struct mu_err *err)
 {
 	struct json_writer w;
 
@@ -337,7 +338,7 @@ answer(struct visit *v, const struct mu_secret *shown, struct action_answer *out
 		return err->rc;
 	mu_buf_reset(&out->json);
 	json_begin(&w, &out->json);
-	action_file_json(&v->file, shown, &w);
+	action_file_json(&v->file, preview, shown, &w);
 	json_end(&w);
 	out->state = v->file.action.state;
 	return MU_OK;
@@ -347,7 +348,7 @@ answer(struct visit *v, const struct mu_secret *shown, struct action_answer *out
 static enum mu_rc
 answer_again(struct visit *v, struct action_answer *out, struct mu_err *err)
 {
-	if (answer(v, NULL, out, err) != MU_OK)
+	if (answer(v, NULL, NULL, out, err) != MU_OK)
 		return err->rc;
 	store_rollback(v->host->store);
 	return MU_OK;
@@ -478,7 +479,7 @@ execute_now(struct visit *v, const struct mu_buf *approvers, struct action_answe
 	fields[count++] = (struct audit_field)AUDIT_TEXT("reason", v->file.doc.reason);
 	fields[count++] = (struct audit_field)AUDIT_TEXT("approvers", mu_buf_text(approvers));
 	record(v, AUDIT_ACTION_EXECUTED, &a->requester, fields, count);
-	if (answer(v, &v->job.shown, out, err) != MU_OK || store_commit(v->host->store, err) != MU_OK)
+	if (answer(v, NULL, &v->job.shown, out, err) != MU_OK || store_commit(v->host->store, err) != MU_OK)
 		return err->rc;
 	tell(v);
 	return MU_OK;
@@ -513,7 +514,7 @@ settle(struct visit *v, struct action_answer *out, struct mu_err *err)
 	if (was_prepared)
 		record(v, AUDIT_ACTION_PENDING, &a->requester, (const struct audit_field[]){
 		    AUDIT_NUMBER("approvals", a->approvals_needed) }, 1);
-	if (answer(v, NULL, out, err) != MU_OK)
+	if (answer(v, NULL, NULL, out, err) != MU_OK)
 		return err->rc;
 	return store_commit(v->host->store, err);
 }
@@ -646,7 +647,7 @@ deny(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const str
 	store_action_moved(v->host->store, a);
 	record(v, AUDIT_ACTION_DENIED, &v->who->person_id, (const struct audit_field[]){
 	    AUDIT_TEXT("reason", reason) }, 1);
-	if (answer(v, NULL, out, err) != MU_OK)
+	if (answer(v, NULL, NULL, out, err) != MU_OK)
 		return err->rc;
 	return store_commit(v->host->store, err);
 }
@@ -662,13 +663,37 @@ visible_check(const struct visit *v, struct mu_err *err)
 	return reach_check(&v->job, v->who, "approve", err);
 }
 
+/* What the action would do now, for whoever is to approve it: the execution, rolled back by the caller. */
+static enum mu_rc
+preview_again(struct visit *v, struct mu_err *err)
+{
+	struct action_job *j = &v->job;
+
+	store_people_clear(&j->people);
+	if (action_job_open(j, err) == MU_OK && action_job_check(j, err) == MU_OK &&
+	    action_job_execute(j, err) == MU_OK)
+		return MU_OK;
+	if (!is_refusal(err->rc))
+		return err->rc;
+	action_effects_clear(&j->effects);
+	mu_buf_reset(&j->lines);
+	mu_buf_format(&j->lines, "It would be refused now: %s\n", err->text);
+	*err = (struct mu_err)MU_ERR_INIT;
+	return MU_OK;
+}
+
 static enum mu_rc
 show(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], struct action_answer *out, struct mu_err *err)
 {
 	if (visit_open(v, digest, false, err) != MU_OK || policy_take(v, err) != MU_OK ||
 	    targets_read(v, err) != MU_OK || visible_check(v, err) != MU_OK)
 		return err->rc;
-	return answer_again(v, out, err);
+	if (v->file.action.state != ACTION_PENDING || has_lapsed(v))
+		return answer_again(v, out, err);
+	if (preview_again(v, err) != MU_OK || answer(v, &v->job, NULL, out, err) != MU_OK)
+		return err->rc;
+	store_rollback(v->host->store);
+	return MU_OK;
 }
 
 /* One pending action, when it is one that they may see; a row that was tampered with is not shown. */
@@ -684,7 +709,7 @@ pending_write(struct visit *v, struct json_writer *w, struct mu_err *err)
 	if (rc == MU_OK)
 		rc = visible_check(v, err);
 	if (rc == MU_OK && action_file_people(v->host, &v->file, err) == MU_OK) {
-		action_file_json(&v->file, NULL, w);
+		action_file_json(&v->file, NULL, NULL, w);
 		return MU_OK;
 	}
 	return rc == MU_EDENIED || v->tampered ? MU_OK : err->rc;

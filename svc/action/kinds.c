@@ -234,6 +234,9 @@ identify_execute(struct action_job *j, struct mu_err *err)
 		if (mac_make(j, &bytes, x.mac, err) != MU_OK)
 			return err->rc;
 		store_identification_write(j->host->store, &x);
+		mu_buf_format(&j->lines, "%s: identified as %s by %s, on file as %s; until now %s\n", called(p), x.level,
+		    x.method, x.evidence, p->identified == NULL || p->identified[0] == '\0' ? "not identified" :
+		    p->identified);
 		audit_record(j->host->store, AUDIT_PERSON_IDENTIFIED, j->now_ms, fields, MU_COUNT(fields), NULL);
 	}
 	return MU_OK;

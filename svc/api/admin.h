@@ -28,7 +28,7 @@
  *	EFFECT: {"accounts": [TEXT], "from": STATE, "gained": [ROLE], "lost": [ROLE], "person": PERSON-REF,
  *	     "refused"?: TEXT, "to": STATE}
  *	PERSON-REF: {"id", "name", "uid"}
- * GET  /v1/actions/{digest}			ACTION
+ * GET  /v1/actions/{digest}			ACTION, and while it is pending "preview": what it would do now
  * POST /v1/actions/{digest}/execute {"code"}
  * POST /v1/actions/{digest}/approve {"code"}
  * POST /v1/actions/{digest}/deny {"code", "reason"}

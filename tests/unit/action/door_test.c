@@ -648,8 +648,11 @@ an_action_is_shown_to_those_it_concerns(void **state)
 	OK(propose(&ann, GRANT("vault", "2026-09-21T14:40:00Z", "ida")));
 	OK(execute(&ann));
 	OK(show(&ann));
-	OK(show(&bob));
+	OK(show(&bob));					/* who is to approve sees what it would do */
 	member_is("action", "grant");
+	member_is("preview.people.0.person.uid", "ida");
+	member_is("preview.people.0.gained.0", "vault");
+	rig_sql_is("0", "SELECT count(*) FROM requested_grant");
 	member_is("reason", "night shift");
 	member_is("document.args.role", "vault");
 	member_is("needs.approvals", "2");
