@@ -21,7 +21,7 @@ cycle_effects_clear(struct cycle_effects *e)
 	*e = (struct cycle_effects){ .count = 0 };
 }
 
-/* --- What was changed, for people to read ------------------------------------------------------------ */
+/* --- What was changed, for people to read --------------------------------------------------- */
 
 static void
 strings_copy(struct strings *to, const struct strings *from)
@@ -39,14 +39,15 @@ effect_add(struct cycle_effects *effects, const struct decided *d)
 
 	effects->list = mu_alloc_again(effects->list, effects->count + 1, sizeof(*effects->list));
 	x = &effects->list[effects->count++];
-	*x = (struct cycle_effect){ .person_id = d->person.person_id, .uid = mu_strdup(d->person.uid),
+	*x = (struct cycle_effect){ .person_id = d->person.person_id,
+		.uid = mu_strdup(d->person.uid),
 		.display_name = mu_strdup(store_person_name(&d->person)), .from = d->change.from,
 		.to = d->change.stays ? d->change.from : d->person.state };
 	strings_copy(&x->gained, &ch->gained);
 	strings_copy(&x->lost, &ch->lost);
 	batch_accounts_tell(&d->person, ch, &x->accounts);
 	if (d->change.stays)
-		x->refused = mu_strdup("the brake holds them: what the policy takes away waits for two people");
+		x->refused = mu_strdup("the brake holds them: their loss waits for two people");
 	if (ch->refused_platform != NULL) {
 		MU_AUTO(mu_buf_clear) struct mu_buf refused = MU_BUF_INIT;
 
@@ -55,11 +56,11 @@ effect_add(struct cycle_effects *effects, const struct decided *d)
 	}
 }
 
-/* --- Deciding ------------------------------------------------------------------------------------------- */
+/* --- Deciding ------------------------------------------------------------------------------- */
 
 static enum mu_rc
-batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64_t now_ms, struct uuids *told,
-    struct batch *b, struct mu_err *err)
+batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64_t now_ms,
+    struct uuids *told, struct batch *b, struct mu_err *err)
 {
 	MU_AUTO(store_people_clear) struct store_people rows = { NULL, 0 };
 	MU_AUTO(store_holds_clear) struct store_holds holds = { .count = 0 };
@@ -80,9 +81,10 @@ batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64
 
 		d->hold = batch_hold_of(&holds, &d->person.person_id);
 		again = (struct cycle_news){ .held = d->hold == BATCH_HELD };
-		if (cycle_decide(host->rules, host->store, &d->person, &again, now_ms / 1000, &d->change,
-		    err) != MU_OK)
-			return mu_wrap(err, "person %s", mu_uuid_format(&d->person.person_id, person));
+		if (cycle_decide(host->rules, host->store, &d->person, &again, now_ms / 1000,
+		    &d->change, err) != MU_OK)
+			return mu_wrap(err, "person %s", mu_uuid_format(&d->person.person_id,
+			    person));
 		d->skip = d->change.stays;
 	}
 	return MU_OK;
@@ -90,8 +92,8 @@ batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64
 
 /* Decides on these and writes; ids are then those who had to wait for an account name. */
 static enum mu_rc
-some_decide(const struct cycle_again_host *host, struct uuids *ids, int64_t now_ms, struct uuids *told,
-    struct cycle_effects *effects, struct mu_err *err)
+some_decide(const struct cycle_again_host *host, struct uuids *ids, int64_t now_ms,
+    struct uuids *told, struct cycle_effects *effects, struct mu_err *err)
 {
 	MU_AUTO(batch_clear) struct batch b = { .count = 0 };
 	struct batch_written written = { .people = 0 };
@@ -112,8 +114,8 @@ some_decide(const struct cycle_again_host *host, struct uuids *ids, int64_t now_
 }
 
 enum mu_rc
-cycle_again(const struct cycle_again_host *host, const struct mu_uuid *person_ids, size_t count, int64_t now_ms,
-    struct cycle_effects *out_effects, struct mu_err *err)
+cycle_again(const struct cycle_again_host *host, const struct mu_uuid *person_ids, size_t count,
+    int64_t now_ms, struct cycle_effects *out_effects, struct mu_err *err)
 {
 	MU_AUTO(cycle_effects_clear) struct cycle_effects effects = { .count = 0 };
 	MU_AUTO(uuids_clear) struct uuids ids = { .count = 0 }, told = { .count = 0 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAYS_LOOK_S	3600	/* how often someone held is looked at by the clock, when nothing can be done */
+#define STAYS_LOOK_S	3600	/* when the clock looks again at someone held who keeps all */
 
 static struct cycle_again_host
 batch_host(const struct cycle_apply *a)
@@ -18,7 +18,7 @@ batch_host(const struct cycle_apply *a)
 	return (struct cycle_again_host){ h->store, &h->rules, h->mac, h->mac_check, h->mac_ctx };
 }
 
-/* --- Groups: whoever's groups changed is decided on again -------------------------------------------- */
+/* --- Groups: whoever's groups changed is decided on again ----------------------------------- */
 
 static enum mu_rc
 groups_write(struct cycle_apply *a, struct mu_err *err)
@@ -33,12 +33,13 @@ groups_write(struct cycle_apply *a, struct mu_err *err)
 		enum mu_rc rc;
 
 		if (i < s->group_count)
-			rc = store_group_write(store, source, &s->groups[i].entry_uuid, s->groups[i].name,
-			    (const char *const *)s->groups[i].members, s->groups[i].member_count, &changed,
-			    &changed_count, err);
+			rc = store_group_write(store, source, &s->groups[i].entry_uuid,
+			    s->groups[i].name, (const char *const *)s->groups[i].members,
+			    s->groups[i].member_count, &changed, &changed_count, err);
 		else
-			rc = store_group_remove(store, source, &s->removed_groups.list[i - s->group_count],
-			    &changed, &changed_count, err);
+			rc = store_group_remove(store, source,
+			    &s->removed_groups.list[i - s->group_count], &changed, &changed_count,
+			    err);
 		if (rc != MU_OK)
 			return rc;
 		for (size_t k = 0; k < changed_count; k++)
@@ -48,7 +49,7 @@ groups_write(struct cycle_apply *a, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- People: only what differs is read whole ------------------------------------------------------------ */
+/* --- People: only what differs is read whole ------------------------------------------------ */
 
 static int
 by_entry(const void *x, const void *y)
@@ -68,15 +69,16 @@ row_find(const struct store_people *rows, const struct mu_uuid *entry_uuid)
 }
 
 /*
- * Entries whose content is what the row already holds are left out: a full read touches no row. While
- * the brake holds somebody all are kept: who is back as they were is held no longer.
+ * Entries whose content is what the row already holds are left out: a full read touches no row.
+ * While the brake holds somebody all are kept: who is back as they were is held no longer.
  */
 static enum mu_rc
 entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, size_t *out_count,
     struct mu_err *err)
 {
 	MU_AUTO(store_people_clear) struct store_people known = { NULL, 0 };
-	MU_AUTO(mu_freep) struct mu_uuid *uuids = mu_alloc_zero(a->slice->people_count, sizeof(*uuids));
+	MU_AUTO(mu_freep) struct mu_uuid *uuids = mu_alloc_zero(a->slice->people_count,
+	    sizeof(*uuids));
 	const struct slice_person **list = mu_alloc_zero(a->slice->people_count, sizeof(*list));
 	size_t count = 0;
 
@@ -103,7 +105,8 @@ entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, si
 }
 
 static void
-person_new(struct store_person *p, const char *source, const struct slice_person *entry, int64_t now_s)
+person_new(struct store_person *p, const char *source, const struct slice_person *entry,
+    int64_t now_s)
 {
 	*p = (struct store_person){ .entry_uuid = entry->entry_uuid, .source = mu_strdup(source),
 		.dn = mu_strdup(""), .uid = mu_strdup(""), .state = PERSON_STAGED,
@@ -113,7 +116,8 @@ person_new(struct store_person *p, const char *source, const struct slice_person
 
 /* Decides; a person whose entry is at fault is quarantined and left as they were. */
 static enum mu_rc
-decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *news, struct mu_err *err)
+decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *news,
+    struct mu_err *err)
 {
 	char entry[MU_UUID_TEXT_BYTES];
 	struct audit_field fields[3];
@@ -128,7 +132,8 @@ decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *ne
 		return rc;
 	d->skip = true;
 	(void)mu_uuid_format(&d->person.entry_uuid, entry);
-	store_quarantine_write(a->host->store, a->host->source->name, entry, err->text, a->now_ms / 1000);
+	store_quarantine_write(a->host->store, a->host->source->name, entry, err->text,
+	    a->now_ms / 1000);
 	fields[0] = (struct audit_field)AUDIT_TEXT("source", a->host->source->name);
 	fields[1] = (struct audit_field)AUDIT_TEXT("entry", entry);
 	fields[2] = (struct audit_field)AUDIT_TEXT("reason", err->text);
@@ -139,8 +144,8 @@ decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *ne
 
 /* Groups of people who are new, or whose dn changed, are looked up by the dn they have now. */
 static enum mu_rc
-entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person **entries, size_t count,
-    struct store_people *rows, const struct store_holds *holds, struct mu_err *err)
+entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person **entries,
+    size_t count, struct store_people *rows, const struct store_holds *holds, struct mu_err *err)
 {
 	MU_AUTO(mu_freep) const char **dns = mu_alloc_zero(count, sizeof(*dns));
 	struct strings *groups = mu_alloc_zero(count, sizeof(*groups));
@@ -175,8 +180,8 @@ entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person
 }
 
 static enum mu_rc
-rows_decide(struct cycle_apply *a, struct batch *b, struct store_people *rows, const struct store_holds *holds,
-    bool gone, struct mu_err *err)
+rows_decide(struct cycle_apply *a, struct batch *b, struct store_people *rows,
+    const struct store_holds *holds, bool gone, struct mu_err *err)
 {
 	for (size_t i = 0; i < rows->count; i++) {
 		struct cycle_news news = { .heard = gone };
@@ -193,10 +198,11 @@ rows_decide(struct cycle_apply *a, struct batch *b, struct store_people *rows, c
 	return MU_OK;
 }
 
-/* The rows of the slice's entries and removals, and of those to be decided on again; nobody twice. */
+/* The rows of the slice's entries and removals, and of those to be decided again; nobody twice. */
 static enum mu_rc
 rows_lock(struct cycle_apply *a, const struct slice_person *const *entries, size_t count,
-    struct store_people *rows, struct store_people *others, struct uuids *out_ids, struct mu_err *err)
+    struct store_people *rows, struct store_people *others, struct uuids *out_ids,
+    struct mu_err *err)
 {
 	MU_AUTO(uuids_clear) struct uuids wanted = { .count = 0 }, ids = { .count = 0 };
 	struct store *store = a->host->store;
@@ -218,7 +224,8 @@ rows_lock(struct cycle_apply *a, const struct slice_person *const *entries, size
 	uuids_sort(&ids);
 	for (size_t i = 0; i < ids.count; i++)
 		uuids_add(out_ids, &ids.list[i]);
-	if (ids.count > 0 && store_person_lock_ids(store, ids.list, ids.count, others, err) != MU_OK)
+	if (ids.count > 0 &&
+	    store_person_lock_ids(store, ids.list, ids.count, others, err) != MU_OK)
 		return err->rc;
 	if (rows->count > 0)
 		qsort(rows->list, rows->count, sizeof(*rows->list), by_entry);
@@ -246,7 +253,7 @@ people_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 	return rows_decide(a, b, &others, &holds, false, err);
 }
 
-/* --- Brake --------------------------------------------------------------------------------------------- */
+/* --- Brake ---------------------------------------------------------------------------------- */
 
 static void
 hold(struct cycle_apply *a, struct decided *d)
@@ -255,8 +262,8 @@ hold(struct cycle_apply *a, struct decided *d)
 	if (d->hold == BATCH_HELD)
 		return;
 	a->held++;
-	store_brake_hold_add(a->host->store, d->person.source, &d->person.person_id, d->change.reason,
-	    a->now_ms / 1000);
+	store_brake_hold_add(a->host->store, d->person.source, &d->person.person_id,
+	    d->change.reason, a->now_ms / 1000);
 }
 
 static void
@@ -276,7 +283,8 @@ defer(struct cycle_apply *a, struct decided *d)
 }
 
 static enum mu_rc
-brake_limit(struct cycle_apply *a, const char *source, int64_t *out_limit, int64_t *out_used, struct mu_err *err)
+brake_limit(struct cycle_apply *a, const char *source, int64_t *out_limit, int64_t *out_used,
+    struct mu_err *err)
 {
 	const struct policy *policy = a->host->rules.policy;
 	int64_t people;
@@ -302,7 +310,7 @@ is_removal_of(const struct decided *d, const char *source)
 	return is_removal(d) && strcmp(d->person.source, source) == 0;
 }
 
-/* Counts a source's removals; those over the limit are held together, before the first takes effect. */
+/* Counts a source's removals; those over the limit are held together, before any takes effect. */
 static enum mu_rc
 brake_source(struct cycle_apply *a, struct batch *b, const char *source, struct mu_err *err)
 {
@@ -325,7 +333,8 @@ brake_source(struct cycle_apply *a, struct batch *b, const char *source, struct 
 	(void)snprintf(wanted_text, sizeof(wanted_text), "%lld", (long long)(used + removals));
 	(void)snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
 	mu_log("brake.tripped", "source", source, "kind", "removal", "wanted", wanted_text,
-	    "limit", limit_text, "remedy", "look at the directory; two administrators release the brake", NULL);
+	    "limit", limit_text, "remedy",
+	    "look at the directory; two administrators release the brake", NULL);
 	fields[0] = (struct audit_field)AUDIT_TEXT("source", source);
 	fields[1] = (struct audit_field)AUDIT_NUMBER("wanted", used + removals);
 	fields[2] = (struct audit_field)AUDIT_NUMBER("limit", limit);
@@ -335,8 +344,8 @@ brake_source(struct cycle_apply *a, struct batch *b, const char *source, struct 
 }
 
 /*
- * Defers what has to wait, holds who is held, lets pass who was released; of the rest each source is
- * counted on its own: the clock brings several.
+ * Defers what has to wait, holds who is held, lets pass who was released; of the rest each source
+ * is counted on its own: the clock brings several.
  */
 static enum mu_rc
 brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
@@ -347,7 +356,7 @@ brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 
 		if (d->skip || d->kept || d->braked || !d->change.removal)
 			continue;
-		if (d->hold == BATCH_HELD)	/* until two people release them, or they are as they were */
+		if (d->hold == BATCH_HELD)	/* until released, or back as they were */
 			hold(a, d);
 		else if (waits && (d->hold == BATCH_FREE || d->entry == NULL))
 			defer(a, d);
@@ -357,13 +366,14 @@ brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 	for (size_t i = 0; i < b->count; i++) {
 		const struct decided *d = &b->list[i];
 
-		if (is_removal(d) && !d->braked && brake_source(a, b, d->person.source, err) != MU_OK)
+		if (is_removal(d) && !d->braked &&
+		    brake_source(a, b, d->person.source, err) != MU_OK)
 			return err->rc;
 	}
 	return MU_OK;
 }
 
-/* Every grant ends: of who is held, what has to be looked at by the clock is decided on by the row alone. */
+/* Every grant ends: who is held and has something to be looked at is decided by the row alone. */
 static enum mu_rc
 held_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 {
@@ -401,15 +411,16 @@ bad_write(struct cycle_apply *a)
 	for (size_t i = 0; i < a->slice->bad_count; i++) {
 		const struct slice_bad *bad = &a->slice->bad[i];
 		struct audit_field fields[3] = {
-			AUDIT_TEXT("source", a->host->source->name), AUDIT_TEXT("entry", bad->entry),
+			AUDIT_TEXT("source", a->host->source->name),
+			AUDIT_TEXT("entry", bad->entry),
 			AUDIT_TEXT("reason", bad->reason),
 		};
 
-		store_quarantine_write(a->host->store, a->host->source->name, bad->entry, bad->reason,
-		    a->now_ms / 1000);
+		store_quarantine_write(a->host->store, a->host->source->name, bad->entry,
+		    bad->reason, a->now_ms / 1000);
 		audit_record(a->host->store, AUDIT_ENTRY_QUARANTINED, a->now_ms, fields, 3, NULL);
-		mu_log("entry.quarantined", "source", a->host->source->name, "entry", bad->entry, "reason",
-		    bad->reason, NULL);
+		mu_log("entry.quarantined", "source", a->host->source->name, "entry", bad->entry,
+		    "reason", bad->reason, NULL);
 	}
 }
 
@@ -422,7 +433,8 @@ stays_postpone(struct cycle_apply *a, const struct batch *b, struct mu_err *err)
 	int64_t now_s = a->now_ms / 1000;
 
 	for (size_t i = 0; i < b->count; i++)
-		if (b->list[i].change.stays && b->list[i].was_due_at_s != 0 && b->list[i].was_due_at_s <= now_s)
+		if (b->list[i].change.stays && b->list[i].was_due_at_s != 0 &&
+		    b->list[i].was_due_at_s <= now_s)
 			uuids_add(&ids, &b->list[i].person.person_id);
 	if (ids.count == 0)
 		return MU_OK;
@@ -436,7 +448,7 @@ stays_postpone(struct cycle_apply *a, const struct batch *b, struct mu_err *err)
 	return MU_OK;
 }
 
-/* Whoever waits for an account name that another of the batch gets is decided on when that is written. */
+/* Whoever waits for an account name that another gets is decided on when that is written. */
 static void
 again_collect(const struct batch *b, struct slice *out_again)
 {
@@ -466,7 +478,8 @@ cycle_apply(struct cycle_apply *a, struct mu_err *err)
 	if (brake(a, &b, err) != MU_OK || held_decide(a, &b, err) != MU_OK)
 		return err->rc;
 	batch_claims_settle(&b);
-	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK || stays_postpone(a, &b, err) != MU_OK)
+	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK ||
+	    stays_postpone(a, &b, err) != MU_OK)
 		return err->rc;
 	again_collect(&b, &again);
 	if (slice_is_empty(&again))

@@ -10,14 +10,23 @@ struct cycle_apply {
 	const struct cycle_host *host;
 	struct slice *slice;
 	int64_t now_ms;
-	/* Removals that are not judged yet but put into deferred: those by news, those by the row alone. */
+	/*
+	 * Removals that are not judged yet but put into deferred: those by news, those by the row
+	 * alone.
+	 */
 	bool defer_news, defer_rows;
 	struct slice *deferred;
-	size_t deferred_keep;		/* entries are copied to deferred up to so many; beyond, held */
-	bool force_hold;		/* more was deferred than was kept: hold, whatever the limit is now */
-	/* Decide on every entry, the unchanged ones, too: somebody is held and may be back, or was left undecided. */
+	/* entries are copied to deferred up to so many; beyond, held */
+	size_t deferred_keep;
+	/* more was deferred than was kept: hold, whatever the limit is now */
+	bool force_hold;
+	/*
+	 * Decide on every entry, the unchanged ones, too: somebody is held and may be back, or
+	 * was left undecided.
+	 */
 	bool every_entry;
-	struct uuids *told;		/* rows of this transaction that were recorded as tampered with */
+	/* rows of this transaction that were recorded as tampered with */
+	struct uuids *told;
 
 	/* What came of it. */
 	struct batch_written written;

@@ -32,7 +32,7 @@ batch_add(struct batch *b, struct store_person *row)
 	return d;
 }
 
-/* --- Rows that give power: only what keys made counts ----------------------------------------------- */
+/* --- Rows that give power: only what keys made counts --------------------------------------- */
 
 static const struct mu_uuid *
 row_id(const struct store_person *p, size_t index)
@@ -54,8 +54,8 @@ row_count(const struct store_person *p)
 }
 
 static void
-row_tell(const struct cycle_again_host *host, const struct store_person *p, size_t index, int64_t now_ms,
-    struct uuids *told)
+row_tell(const struct cycle_again_host *host, const struct store_person *p, size_t index,
+    int64_t now_ms, struct uuids *told)
 {
 	const char *table = index < p->grant_count ? "requested_grant" : "identification";
 	char row[MU_UUID_TEXT_BYTES], person[MU_UUID_TEXT_BYTES];
@@ -72,7 +72,7 @@ row_tell(const struct cycle_again_host *host, const struct store_person *p, size
 	fields[2] = (struct audit_field)AUDIT_TEXT("person", person);
 	audit_record(host->store, AUDIT_ROW_TAMPERED, now_ms, fields, 3, NULL);
 	mu_log("row.tampered", "table", table, "row", row, "person", person, "remedy",
-	    "somebody wrote it past muster: it counts for nothing; find out who, then restore the store", NULL);
+	    "somebody wrote it past muster: it counts for nothing; find out who", NULL);
 }
 
 /* Takes out what is wrong; right has an element for each row of the person. */
@@ -97,7 +97,8 @@ person_rows_judge(const struct cycle_again_host *host, struct store_person *p, c
 }
 
 static size_t
-person_rows_encode(const struct store_person *p, struct mu_buf *bytes, unsigned char (*macs)[MAC_BYTES])
+person_rows_encode(const struct store_person *p, struct mu_buf *bytes,
+    unsigned char (*macs)[MAC_BYTES])
 {
 	size_t count = row_count(p);
 
@@ -106,14 +107,15 @@ person_rows_encode(const struct store_person *p, struct mu_buf *bytes, unsigned 
 			grant_encode(&p->grants[i], &bytes[i]);
 		else
 			identification_encode(&p->vouched, &bytes[i]);
-		(void)memcpy(macs[i], i < p->grant_count ? p->grants[i].mac : p->vouched.mac, MAC_BYTES);
+		(void)memcpy(macs[i], i < p->grant_count ? p->grants[i].mac : p->vouched.mac,
+		    MAC_BYTES);
 	}
 	return count;
 }
 
 enum mu_rc
-batch_rows_check(const struct cycle_again_host *host, struct store_people *const *lists, size_t list_count,
-    int64_t now_ms, struct uuids *told, struct mu_err *err)
+batch_rows_check(const struct cycle_again_host *host, struct store_people *const *lists,
+    size_t list_count, int64_t now_ms, struct uuids *told, struct mu_err *err)
 {
 	MU_AUTO(mu_freep) struct mu_buf *bytes = NULL;
 	MU_AUTO(mu_freep) unsigned char (*macs)[MAC_BYTES] = NULL;
@@ -132,7 +134,8 @@ batch_rows_check(const struct cycle_again_host *host, struct store_people *const
 	for (size_t l = 0; l < list_count; l++)
 		for (size_t i = 0; i < lists[l]->count; i++)
 			at += person_rows_encode(&lists[l]->list[i], bytes + at, macs + at);
-	rc = host->mac_check(host->mac_ctx, bytes, (const unsigned char (*)[MAC_BYTES])macs, count, right, err);
+	rc = host->mac_check(host->mac_ctx, bytes, (const unsigned char (*)[MAC_BYTES])macs, count,
+	    right, err);
 	for (size_t i = 0; i < count; i++)
 		mu_buf_clear(&bytes[i]);
 	at = 0;
@@ -146,7 +149,7 @@ batch_rows_check(const struct cycle_again_host *host, struct store_people *const
 	return rc;
 }
 
-/* --- Holds of the brake ----------------------------------------------------------------------------------- */
+/* --- Holds of the brake --------------------------------------------------------------------- */
 
 static int
 by_person(const void *x, const void *y)
@@ -157,8 +160,8 @@ by_person(const void *x, const void *y)
 }
 
 enum mu_rc
-batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *person_ids, size_t count,
-    struct store_holds *out_holds, struct mu_err *err)
+batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *person_ids,
+    size_t count, struct store_holds *out_holds, struct mu_err *err)
 {
 	if (count == 0)
 		return MU_OK;
@@ -181,7 +184,7 @@ batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id)
 	return hold->released ? BATCH_RELEASED : BATCH_HELD;
 }
 
-/* --- Names: of two who are to get the same one, the second is decided on when the first has it ---------- */
+/* --- Names: of two who are to get the same one, the second waits until the first has it ----- */
 
 struct claim {
 	const struct account_want *want;
@@ -209,15 +212,16 @@ batch_claims_settle(struct batch *b)
 		for (size_t k = 0; !b->list[i].skip && k < b->list[i].person.account_count; k++)
 			if (b->list[i].person.accounts[k].fresh) {
 				claims = mu_alloc_again(claims, count + 1, sizeof(*claims));
-				claims[count++] = (struct claim){ &b->list[i].person.accounts[k].want,
-					&b->list[i] };
+				claims[count++] = (struct claim){
+					&b->list[i].person.accounts[k].want, &b->list[i] };
 			}
 	if (count > 1)
 		qsort(claims, count, sizeof(*claims), by_name);
 	for (size_t i = 1; i < count; i++) {
 		struct decided *d = claims[i].by;
 
-		if (d->skip || strcmp(claims[i].want->platform, claims[i - 1].want->platform) != 0 ||
+		if (d->skip ||
+		    strcmp(claims[i].want->platform, claims[i - 1].want->platform) != 0 ||
 		    strcmp(claims[i].want->name, claims[i - 1].want->name) != 0)
 			continue;
 		d->skip = d->again = true;
@@ -225,7 +229,7 @@ batch_claims_settle(struct batch *b)
 	mu_free(claims);
 }
 
-/* --- What changes, for people to read ------------------------------------------------------------------ */
+/* --- What changes, for people to read ------------------------------------------------------- */
 
 /* "xmpp: gains room ops moderator" for each right that from has and is does not. */
 static void
@@ -233,7 +237,8 @@ rights_tell(const char *platform, const char *verb, const struct entitlements *f
     const struct entitlements *is, struct strings *out)
 {
 	for (size_t i = 0; i < from->count; i++) {
-		const struct entitlement *e = &from->list[i], *held = entitlements_find(is, e->kind, e->name);
+		const struct entitlement *e = &from->list[i];
+		const struct entitlement *held = entitlements_find(is, e->kind, e->name);
 		MU_AUTO(mu_buf_clear) struct mu_buf right = MU_BUF_INIT;
 		MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
 		struct entitlements one = { (struct entitlement *)e, 1 };
@@ -248,7 +253,8 @@ rights_tell(const char *platform, const char *verb, const struct entitlements *f
 }
 
 static void
-account_tell(const struct cycle_account_change *change, const struct account_want *want, struct strings *out)
+account_tell(const struct cycle_account_change *change, const struct account_want *want,
+    struct strings *out)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
 
@@ -264,13 +270,14 @@ account_tell(const struct cycle_account_change *change, const struct account_wan
 }
 
 void
-batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch, struct strings *out_lines)
+batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch,
+    struct strings *out_lines)
 {
 	for (size_t i = 0; i < ch->account_count; i++)
 		account_tell(&ch->accounts[i], &p->accounts[ch->accounts[i].index].want, out_lines);
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------- */
+/* --- Writing -------------------------------------------------------------------------------- */
 
 static void
 words_format(const struct strings *s, struct mu_buf *b)
@@ -293,7 +300,8 @@ person_audit(struct store *store, const struct decided *d, int64_t now_ms)
 		words_format(&ch->gained, &gained);
 		words_format(&ch->lost, &lost);
 		fields[1] = (struct audit_field)AUDIT_TEXT("source", d->person.source);
-		fields[2] = (struct audit_field)AUDIT_TEXT("state", person_state_name(d->person.state));
+		fields[2] = (struct audit_field)AUDIT_TEXT("state",
+		    person_state_name(d->person.state));
 		fields[3] = (struct audit_field)AUDIT_TEXT("reason", ch->reason);
 		fields[4] = (struct audit_field)AUDIT_TEXT("gained", mu_buf_text(&gained));
 		fields[5] = (struct audit_field)AUDIT_TEXT("lost", mu_buf_text(&lost));
@@ -311,8 +319,8 @@ person_audit(struct store *store, const struct decided *d, int64_t now_ms)
 		fields[1] = (struct audit_field)AUDIT_TEXT("platform", ch->refused_platform);
 		fields[2] = (struct audit_field)AUDIT_TEXT("reason", ch->refused_reason);
 		audit_record(store, AUDIT_ACCOUNT_REFUSED, now_ms, fields, 3, NULL);
-		mu_log("account.refused", "person", person, "platform", ch->refused_platform, "reason",
-		    ch->refused_reason, NULL);
+		mu_log("account.refused", "person", person, "platform", ch->refused_platform,
+		    "reason", ch->refused_reason, NULL);
 	}
 }
 
@@ -331,7 +339,8 @@ grants_drop(struct store *store, const struct decided *d, int64_t now_ms)
 
 		store_grant_drop(store, &end->grant_id);
 		audit_record(store, AUDIT_GRANT_ENDED, now_ms, fields, 3, NULL);
-		mu_log("grant.ended", "person", person, "role", end->role, "reason", end->reason, NULL);
+		mu_log("grant.ended", "person", person, "role", end->role, "reason", end->reason,
+		    NULL);
 	}
 }
 
@@ -349,7 +358,8 @@ accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err
 		struct decided *d = &b->list[i];
 
 		for (size_t k = 0; !d->skip && k < d->change.account_count; k++) {
-			accounts = mu_alloc_again(accounts, count + 1, sizeof(struct store_account *));
+			accounts = mu_alloc_again(accounts, count + 1,
+			    sizeof(struct store_account *));
 			accounts[count++] = &d->person.accounts[d->change.accounts[k].index];
 		}
 	}
@@ -384,7 +394,8 @@ person_write(struct store *store, struct decided *d, int64_t now_ms, struct batc
 	grants_drop(store, d, now_ms);
 	person_audit(store, d, now_ms);
 	if (ch->removal && d->braked) {
-		store_brake_effect_add(store, d->person.source, "removal", &d->person.person_id, now_s);
+		store_brake_effect_add(store, d->person.source, "removal", &d->person.person_id,
+		    now_s);
 		w->removals++;
 	}
 	if (d->entry != NULL) {
@@ -399,8 +410,8 @@ person_write(struct store *store, struct decided *d, int64_t now_ms, struct batc
 }
 
 /*
- * Asked when the people are locked: either nobody has begun to decide everyone by a newer policy, and will
- * then find these people as they are written here, or this batch is not written.
+ * Asked when the people are locked: either nobody has begun to decide everyone by a newer policy,
+ * and will then find these people as they are written here, or this batch is not written.
  */
 static enum mu_rc
 policy_check(const struct cycle_again_host *host, struct mu_err *err)
@@ -412,8 +423,8 @@ policy_check(const struct cycle_again_host *host, struct mu_err *err)
 	if (store_policy_version(host->store, &version, err) != MU_OK)
 		return err->rc;
 	if (version != host->rules->version)
-		return mu_fail(err, MU_ERETRY, "policy version %lld came into force meanwhile: try again",
-		    (long long)version);
+		return mu_fail(err, MU_ERETRY,
+		    "policy version %lld came into force meanwhile: try again", (long long)version);
 	return MU_OK;
 }
 
@@ -435,7 +446,8 @@ batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms
 		else if (d->change.refused_platform != NULL)
 			person_audit(host->store, d, now_ms);
 		/* The row alone does not know of an entry that is gone, its removal held. */
-		if (d->hold != BATCH_FREE && (d->heard || (d->hold == BATCH_RELEASED && d->change.removal)))
+		if (d->hold != BATCH_FREE &&
+		    (d->heard || (d->hold == BATCH_RELEASED && d->change.removal)))
 			store_brake_hold_drop(host->store, d->person.source, &d->person.person_id);
 	}
 	return MU_OK;

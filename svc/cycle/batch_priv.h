@@ -1,8 +1,9 @@
 /*
- * cycle/batch_priv.h - people locked, decided on and written together: what a slice and an action share
+ * cycle/batch_priv.h - people decided on and written together: what a slice and an action share
  *
- * Everything happens in the caller's open transaction. Lock and read the people, check what of their rows
- * gives power (batch_rows_check), decide on each (cycle_decide), settle account names, write.
+ * Everything happens in the caller's open transaction. Lock and read the people, check what of
+ * their rows gives power (batch_rows_check), decide on each (cycle_decide), settle account names,
+ * write.
  */
 #ifndef CYCLE_BATCH_PRIV_H
 #define CYCLE_BATCH_PRIV_H
@@ -22,12 +23,17 @@ struct decided {
 	struct store_person person;
 	struct cycle_change change;
 	const struct slice_person *entry;	/* NULL: removed, or decided on by the row alone */
-	bool heard;				/* by an entry or its removal; else by the row alone */
-	bool skip;				/* not to be written: deferred, held, quarantined, or again */
-	bool again;				/* to be decided on when the others have been written */
-	bool braked;				/* has passed the brake, or is held by it: counts as an effect */
+	/* by an entry or its removal; else by the row alone */
+	bool heard;
+	/* not to be written: deferred, held, quarantined, or again */
+	bool skip;
+	/* to be decided on when the others have been written */
+	bool again;
+	/* has passed the brake, or is held by it: counts as an effect */
+	bool braked;
 	bool holds;				/* skipped because held */
-	bool kept;				/* held, and decided on as such: see cycle_news.held */
+	/* held, and decided on as such: see cycle_news.held */
+	bool kept;
 	enum batch_hold hold;			/* as it was when the batch was locked */
 	int64_t was_due_at_s;
 };
@@ -37,27 +43,30 @@ struct batch {
 	size_t count;
 };
 void batch_clear(struct batch *b);
-/* Takes the row over (what is left of it can be cleared); the element is borrowed until the next call. */
+/* Takes the row over, leaving one that can be cleared; borrowed until the next call. */
 struct decided *batch_add(struct batch *b, struct store_person *row);
 
 /*
- * Has keys check all grants and identifications of these lists in one question (none when nobody has any)
- * and takes out those whose MAC is wrong: they count for nothing. Each is recorded and logged once:
- * told (sorted) are those of this transaction that were. MU_ERETRY when keys are away.
+ * Has keys check all grants and identifications of these lists in one question (none when nobody
+ * has any) and takes out those whose MAC is wrong: they count for nothing. Each is recorded and
+ * logged once: told (sorted) are those of this transaction that were. MU_ERETRY when keys are away.
  */
-MU_CHECKED enum mu_rc batch_rows_check(const struct cycle_again_host *host, struct store_people *const *lists,
-    size_t list_count, int64_t now_ms, struct uuids *told, struct mu_err *err);
+MU_CHECKED enum mu_rc batch_rows_check(const struct cycle_again_host *host,
+    struct store_people *const *lists, size_t list_count, int64_t now_ms, struct uuids *told,
+    struct mu_err *err);
 
 /* Who of these people the brake holds. */
-MU_CHECKED enum mu_rc batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *person_ids,
-    size_t count, struct store_holds *out_holds, struct mu_err *err);
+MU_CHECKED enum mu_rc batch_holds_read(const struct cycle_again_host *host,
+    const struct mu_uuid *person_ids, size_t count, struct store_holds *out_holds,
+    struct mu_err *err);
 enum batch_hold batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id);
 
-/* Of two who are to get the same fresh account name, the second is skipped, to be decided on again. */
+/* Of two who are to get the same fresh account name, the second is skipped, to be decided again. */
 void batch_claims_settle(struct batch *b);
 
-/* "xmpp: enabled -> disabled", "xmpp: loses room ops moderator": what changes of the person's accounts. */
-void batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch, struct strings *out_lines);
+/* What changes of the accounts: "xmpp: enabled -> disabled", "xmpp: loses room ops moderator". */
+void batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch,
+    struct strings *out_lines);
 
 /* What came of writing. */
 struct batch_written {
@@ -67,10 +76,11 @@ struct batch_written {
 };
 
 /*
- * Writes whoever is not skipped and differs, with accounts, dropped grants, audit records, and effects for
- * the brake. MU_ERETRY when keys are away, or when a newer policy came into force meanwhile.
+ * Writes whoever is not skipped and differs, with accounts, dropped grants, audit records, and
+ * effects for the brake. MU_ERETRY when keys are away, or when a newer policy came into force
+ * meanwhile.
  */
-MU_CHECKED enum mu_rc batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms,
-    struct batch_written *out_written, struct mu_err *err);
+MU_CHECKED enum mu_rc batch_write(const struct cycle_again_host *host, struct batch *b,
+    int64_t now_ms, struct batch_written *out_written, struct mu_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cycle/apply.h"
 #include "store/policy.h"
+#include "store/queue.h"
 #include "store/source.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #define CLOCK_BATCH	256
 #define POLL_MS		10000		/* what hints announce, when they are lost */
 #define PASS_PAGE	256
-#define PASS_JUDGED_MAX	5000		/* removals of a policy that are judged together in any case */
+#define PASS_JUDGED_MAX	5000		/* so many removals are judged together in any case */
 
 /* One search of the source: what its row in the store holds, and the refresh under way. */
 struct search {
@@ -29,7 +30,7 @@ struct search {
 	size_t listed_count;
 };
 
-/* Everyone is decided on anew by a new policy, a page a turn; what it takes away is judged at the end. */
+/* Everyone is decided by a new policy, a page a turn; what it takes away is judged at the end. */
 struct pass {
 	bool runs, listed;		/* listed: only the removals are left */
 	bool deferred_over;		/* too many: the rest is held, too */
@@ -42,17 +43,21 @@ struct cycle {
 	struct directory *directory;
 	struct search searches[DIRECTORY_SEARCH_COUNT];
 	struct slice slice;		/* what came since the last commit */
-	struct slice deferred;		/* removals found by refreshes under way: see deferred_apply */
+	/* removals found by refreshes under way: see deferred_apply */
+	struct slice deferred;
 	size_t deferred_keep;
 	bool deferred_over;
-	/* While one of these stands cookies are not kept, so that whoever starts anew reads everything. */
+	/* While one of these stands cookies are not kept: whoever starts anew reads everything. */
 	bool held;			/* the brake holds somebody */
-	bool narrowed;			/* the last listing had far fewer people than the one before */
-	bool anew;			/* something was left undecided: everyone has to be decided on again */
+	/* the last listing had far fewer people than the one before */
+	bool narrowed;
+	/* something was left undecided: everyone has to be decided on again */
+	bool anew;
 	enum verdict verdict;
 	struct mu_buf verdict_text;
 	bool verdict_due;		/* not in the store yet */
-	struct policy *policy;		/* read since the start; NULL: the host's is still in force */
+	/* read since the start; NULL: the host's is still in force */
+	struct policy *policy;
 	int64_t full_begun_ms;		/* the last read without cookies */
 	bool full_due;			/* the next read is to be one */
 	struct pass pass;
@@ -71,7 +76,7 @@ number_format(char out[24], int64_t number)
 	(void)snprintf(out, 24, "%lld", (long long)number);
 }
 
-/* --- Transactions ----------------------------------------------------------------------------------- */
+/* --- Transactions --------------------------------------------------------------------------- */
 
 /* Whoever does not hold the lease any more writes nothing. */
 static enum mu_rc
@@ -86,7 +91,8 @@ begin(struct cycle *c, struct mu_err *err)
 		return err->rc;
 	rc = store_lease_take(c->host.store, name.data, c->host.holder, LEASE_S, &fence, err);
 	if (rc == MU_EDENIED)
-		rc = mu_fail(err, MU_ERETRY, "another host follows source %s", c->host.source->name);
+		rc = mu_fail(err, MU_ERETRY, "another host follows source %s",
+		    c->host.source->name);
 	return rc;
 }
 
@@ -98,12 +104,12 @@ after_commit(struct cycle *c, const struct cycle_apply *a)
 
 	c->held = c->held || a->held > 0;
 	if (a->written.accounts_changed)
-		store_hint(c->host.store, "muster_accounts");
+		store_hint(c->host.store, STORE_CHANNEL_ACCOUNTS);
 	if (c->host.has_clock && wait_ms < CLOCK_PATIENCE_MS)
 		mu_timer_set(c->clock_timer, wait_ms);
 }
 
-/* --- The end of a refresh: who is missing -------------------------------------------------------------- */
+/* --- The end of a refresh: who is missing --------------------------------------------------- */
 
 struct missing {
 	const struct uuids *seen;
@@ -128,12 +134,13 @@ is_narrowed(const struct search *s)
 	return s->row.complete_at_s != 0 && missing > 5 && missing * 2 > before;
 }
 
-/* The end of a complete listing: who is missing joins the removals that were deferred on the way. */
+/* The end of a complete listing: who is missing joins the removals deferred on the way. */
 static enum mu_rc
 listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, struct mu_err *err)
 {
 	struct search *s = &c->searches[which];
-	struct uuids *out = which == DIRECTORY_PEOPLE ? &c->deferred.removed_people : &c->deferred.removed_groups;
+	struct uuids *out = which == DIRECTORY_PEOPLE ? &c->deferred.removed_people :
+	    &c->deferred.removed_groups;
 	struct missing m = { &s->seen, out };
 	size_t before = out->count;
 
@@ -150,7 +157,8 @@ listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, str
 	    store_group_each(c->host.store, c->host.source->name, missing_each, &m, err)) != MU_OK)
 		return err->rc;
 	if (which == DIRECTORY_GROUPS && s->listed_count == 0 && out->count > before)
-		return mu_fail(err, MU_ERETRY, "no group is shown where %zu were: is the access right gone?",
+		return mu_fail(err, MU_ERETRY,
+		    "no group is shown where %zu were: is the access right gone?",
 		    out->count - before);
 	s->row.complete_at_s = now_ms / 1000;
 	s->row.listed_count = (int64_t)s->listed_count;
@@ -166,9 +174,9 @@ uuids_copy(struct uuids *to, const struct uuids *from)
 
 /*
  * What was deferred passes the brake together: news of people when their refresh ends, unless its
- * listing is not believed (then they are read again); and, when no refresh is left under way (rows),
- * groups that are missing and people whose groups changed. These are kept until they are committed,
- * whatever becomes of connections: no directory reports them twice.
+ * listing is not believed (then they are read again); and, when no refresh is left under way
+ * (rows), groups that are missing and people whose groups changed. These are kept until they are
+ * committed, whatever becomes of connections: no directory reports them twice.
  */
 static enum mu_rc
 deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err *err)
@@ -183,7 +191,8 @@ deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err 
 		due.people_count = c->deferred.people_count;
 		c->deferred.people = NULL;
 		c->deferred.people_count = 0;
-		for (size_t i = 0; i < removed->count; i++)	/* who came back after that is seen */
+		/* who came back after that is seen */
+		for (size_t i = 0; i < removed->count; i++)
 			if (!uuids_has(&people->seen, &removed->list[i]))
 				uuids_add(&due.removed_people, &removed->list[i]);
 	}
@@ -195,7 +204,7 @@ deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err 
 	return slice_is_empty(&due) ? MU_OK : cycle_apply(a, err);
 }
 
-/* --- Slices: apply, finish refreshes, keep the cookie, commit ------------------------------------------- */
+/* --- Slices: apply, finish refreshes, keep the cookie, commit ------------------------------- */
 
 static void
 search_copy(struct store_search *to, const struct store_search *from)
@@ -208,7 +217,7 @@ search_copy(struct store_search *to, const struct store_search *from)
 	to->cookie = cookie;
 }
 
-/* Without a cookie the digest is none either: resume_read then knows that there was something to do. */
+/* Without a cookie the digest is none either: resume_read then knows that something was to do. */
 static void
 searches_write(struct cycle *c, bool keep_cookies)
 {
@@ -224,8 +233,8 @@ searches_write(struct cycle *c, bool keep_cookies)
 			row.cookie = none.cookie;
 			(void)memcpy(row.digest, none.digest, sizeof(row.digest));
 		}
-		store_search_write(c->host.store, c->host.source->name, search_name((enum directory_search)i),
-		    &row);
+		store_search_write(c->host.store, c->host.source->name,
+		    search_name((enum directory_search)i), &row);
 	}
 }
 
@@ -258,8 +267,8 @@ search_committed(struct cycle *c, enum directory_search search)
 	if (!s->refreshed)
 		return;
 	number_format(listed, (int64_t)s->listed_count);
-	mu_log("source.refreshed", "source", c->host.source->name, "search", search_name(search), "verdict",
-	    verdict_name(s->verdict), "listed", listed, NULL);
+	mu_log("source.refreshed", "source", c->host.source->name, "search", search_name(search),
+	    "verdict", verdict_name(s->verdict), "listed", listed, NULL);
 	s->refreshing = s->verdict == VERDICT_EMPTY;	/* as good as not read */
 	s->refreshed = false;
 	uuids_clear(&s->seen);
@@ -269,12 +278,15 @@ static enum mu_rc
 slice_commit(struct cycle *c, struct mu_err *err)
 {
 	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
-	struct search *people = &c->searches[DIRECTORY_PEOPLE], *groups = &c->searches[DIRECTORY_GROUPS];
+	struct search *people = &c->searches[DIRECTORY_PEOPLE],
+	    *groups = &c->searches[DIRECTORY_GROUPS];
 	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = mu_now_ms(),
-		.defer_news = people->refreshing, .defer_rows = people->refreshing || groups->refreshing,
-		.deferred = &c->deferred, .deferred_keep = c->deferred_keep,
-		.force_hold = c->deferred_over, .every_entry = c->held || c->anew, .told = &told };
-	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms, .every_entry = a.every_entry, .told = &told };
+		.defer_news = people->refreshing,
+		.defer_rows = people->refreshing || groups->refreshing, .deferred = &c->deferred,
+		.deferred_keep = c->deferred_keep, .force_hold = c->deferred_over,
+		.every_entry = c->held || c->anew, .told = &told };
+	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms,
+	    .every_entry = a.every_entry, .told = &told };
 	struct slice *d = &c->deferred;
 	bool believed, rows, waits, anew;
 	int64_t held = 0;
@@ -309,7 +321,8 @@ slice_commit(struct cycle *c, struct mu_err *err)
 		people_undefer(c);
 	if (rows)
 		uuids_clear(&d->redecide);
-	if (rows || c->narrowed)	/* what is missing from a narrowed directory is not believed */
+	/* what is missing from a narrowed directory is not believed */
+	if (rows || c->narrowed)
 		uuids_clear(&d->removed_groups);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		search_committed(c, (enum directory_search)i);
@@ -317,7 +330,7 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- What the directory reports -------------------------------------------------------------------------- */
+/* --- What the directory reports ------------------------------------------------------------- */
 
 static enum mu_rc
 on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
@@ -332,12 +345,13 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 	uuids_clear(&s->seen);
 	if (search == DIRECTORY_PEOPLE) {
 		people_undefer(c);
-		c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy, s->row.listed_count);
+		c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy,
+		    s->row.listed_count);
 	}
 	return MU_OK;
 }
 
-/* Of an entry only the newest news counts: what came before, in this slice or this refresh, is dropped. */
+/* Of an entry only the newest news counts: what came before in this slice or refresh is dropped. */
 static void
 person_forget(struct slice *s, const struct mu_uuid *entry_uuid)
 {
@@ -358,7 +372,8 @@ uuid_forget(struct uuids *u, const struct mu_uuid *uuid)
 }
 
 static enum mu_rc
-on_entry(void *ctx, enum directory_search search, const struct directory_entry *entry, struct mu_err *err)
+on_entry(void *ctx, enum directory_search search, const struct directory_entry *entry,
+    struct mu_err *err)
 {
 	struct cycle *c = ctx;
 	struct search *s = &c->searches[search];
@@ -380,7 +395,8 @@ on_entry(void *ctx, enum directory_search search, const struct directory_entry *
 }
 
 static enum mu_rc
-on_present(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid, struct mu_err *err)
+on_present(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
+    struct mu_err *err)
 {
 	struct cycle *c = ctx;
 
@@ -392,7 +408,8 @@ on_present(void *ctx, enum directory_search search, const struct mu_uuid *entry_
 }
 
 static enum mu_rc
-on_removed(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid, struct mu_err *err)
+on_removed(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
+    struct mu_err *err)
 {
 	struct cycle *c = ctx;
 
@@ -409,8 +426,8 @@ on_removed(void *ctx, enum directory_search search, const struct mu_uuid *entry_
 }
 
 static enum mu_rc
-on_quarantined(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid, const char *dn,
-    const char *reason, struct mu_err *err)
+on_quarantined(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid,
+    const char *dn, const char *reason, struct mu_err *err)
 {
 	struct cycle *c = ctx;
 	char entry[MU_UUID_TEXT_BYTES];
@@ -418,7 +435,8 @@ on_quarantined(void *ctx, enum directory_search search, const struct mu_uuid *en
 	(void)err;
 	if (entry_uuid != NULL && c->searches[search].refreshing)
 		uuids_add(&c->searches[search].seen, entry_uuid);
-	slice_bad_add(&c->slice, entry_uuid == NULL ? dn : mu_uuid_format(entry_uuid, entry), reason);
+	slice_bad_add(&c->slice, entry_uuid == NULL ? dn : mu_uuid_format(entry_uuid, entry),
+	    reason);
 	return MU_OK;
 }
 
@@ -431,14 +449,16 @@ on_refreshed(void *ctx, enum directory_search search, enum verdict verdict, enum
 
 	(void)err;
 	s->refreshed = true;
-	s->verdict = search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY ? VERDICT_COMPLETE : verdict;
+	s->verdict = search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY ? VERDICT_COMPLETE :
+	    verdict;
 	s->how = how;
 	s->listed_count = listed_count;
 	return MU_OK;
 }
 
 static enum mu_rc
-on_cookie(void *ctx, enum directory_search search, const void *bytes, size_t bytes_count, struct mu_err *err)
+on_cookie(void *ctx, enum directory_search search, const void *bytes, size_t bytes_count,
+    struct mu_err *err)
 {
 	struct cycle *c = ctx;
 
@@ -469,7 +489,7 @@ on_slice_end(void *ctx, struct mu_err *err)
 	return rc;
 }
 
-/* --- Verdicts --------------------------------------------------------------------------------------------- */
+/* --- Verdicts ------------------------------------------------------------------------------- */
 
 static void
 verdict_store(void *ctx)
@@ -478,7 +498,8 @@ verdict_store(void *ctx)
 	struct mu_err err = MU_ERR_INIT;
 	int64_t now_ms = mu_now_ms();
 	struct audit_field fields[] = {
-		AUDIT_TEXT("source", c->host.source->name), AUDIT_TEXT("verdict", verdict_name(c->verdict)),
+		AUDIT_TEXT("source", c->host.source->name),
+		AUDIT_TEXT("verdict", verdict_name(c->verdict)),
 		AUDIT_TEXT("text", mu_buf_text(&c->verdict_text)),
 	};
 
@@ -487,7 +508,8 @@ verdict_store(void *ctx)
 	if (store_begin(c->host.store, &err) == MU_OK) {
 		store_verdict_write(c->host.store, c->host.source->name, c->verdict,
 		    mu_buf_text(&c->verdict_text), now_ms / 1000);
-		audit_record(c->host.store, AUDIT_SOURCE_VERDICT, now_ms, fields, MU_COUNT(fields), NULL);
+		audit_record(c->host.store, AUDIT_SOURCE_VERDICT, now_ms, fields, MU_COUNT(fields),
+		    NULL);
 		c->verdict_due = store_commit(c->host.store, &err) != MU_OK;
 	}
 	if (c->verdict_due) {
@@ -503,12 +525,13 @@ on_verdict(void *ctx, enum verdict verdict, const char *text)
 
 	if (verdict == VERDICT_COMPLETE && c->narrowed) {
 		verdict = VERDICT_NARROWED;
-		text = "the directory lists far fewer people than before: nobody is removed; look at its access rules";
+		text = "the directory lists far fewer people than before: nobody is removed;"
+		    " look at its access rules";
 	}
 	if (verdict == c->verdict && strcmp(text, mu_buf_text(&c->verdict_text)) == 0)
 		return;
-	mu_log("source.verdict", "source", c->host.source->name, "verdict", verdict_name(verdict), "text", text,
-	    NULL);
+	mu_log("source.verdict", "source", c->host.source->name, "verdict", verdict_name(verdict),
+	    "text", text, NULL);
 	c->verdict = verdict;
 	mu_buf_reset(&c->verdict_text);
 	mu_buf_text_add(&c->verdict_text, text);
@@ -528,7 +551,7 @@ static const struct directory_events events = {
 	.verdict = on_verdict,
 };
 
-/* --- The clock: starts, ends and grace periods ---------------------------------------------------------------- */
+/* --- The clock: starts, ends and grace periods ---------------------------------------------- */
 
 static enum mu_rc
 clock_run(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
@@ -537,7 +560,8 @@ clock_run(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 	size_t count = 0;
 
 	if (begin(c, err) != MU_OK ||
-	    store_person_due(c->host.store, a->now_ms / 1000, due, CLOCK_BATCH, &count, err) != MU_OK)
+	    store_person_due(c->host.store, a->now_ms / 1000, due, CLOCK_BATCH, &count,
+	    err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < count; i++)
 		uuids_add(&a->slice->redecide, &due[i]);
@@ -568,7 +592,7 @@ on_clock(void *ctx)
 		mu_timer_set(c->clock_timer, 0);
 }
 
-/* --- A new policy: everyone is decided on by it ---------------------------------------------------------------- */
+/* --- A new policy: everyone is decided on by it --------------------------------------------- */
 
 static void
 pass_start(struct cycle *c)
@@ -582,7 +606,7 @@ pass_start(struct cycle *c)
 	mu_timer_set(c->pass_timer, 0);
 }
 
-/* A page of everyone: what the policy gives is given, what it takes away waits for the last page. */
+/* A page of everyone: what the policy gives is given, what it takes away waits for the end. */
 static enum mu_rc
 pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 {
@@ -596,7 +620,8 @@ pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 		uuids_add(&a->slice->redecide, &ids[i]);
 	a->defer_rows = true;
 	a->deferred = &c->pass.deferred;
-	if ((count > 0 && cycle_apply(a, err) != MU_OK) || store_commit(c->host.store, err) != MU_OK)
+	if ((count > 0 && cycle_apply(a, err) != MU_OK) ||
+	    store_commit(c->host.store, err) != MU_OK)
 		return err->rc;
 	if (count > 0)
 		c->pass.after = ids[count - 1];
@@ -605,14 +630,14 @@ pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 }
 
 /*
- * The removals pass the brake together. More than can be lawful are held in pages, none of them judged
- * alone. The last page says that everyone has been decided on.
+ * The removals pass the brake together. More than can be lawful are held in pages, none of them
+ * judged alone. The last page says that everyone has been decided on.
  */
 static enum mu_rc
 pass_removals(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 {
 	struct uuids *left = &c->pass.deferred.redecide;
-	size_t page = left->count;
+	size_t page;
 	int64_t people;
 
 	uuids_sort(left);
@@ -620,9 +645,8 @@ pass_removals(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 	    store_person_count(c->host.store, c->host.source->name, &people, err) != MU_OK)
 		return err->rc;
 	page = left->count;
-	if (page > PASS_JUDGED_MAX && (int64_t)page > policy_removals_limit(c->host.rules.policy, people))
-		a->force_hold = true;
-	a->force_hold = a->force_hold || c->pass.deferred_over;
+	a->force_hold = c->pass.deferred_over || (page > PASS_JUDGED_MAX &&
+	    (int64_t)page > policy_removals_limit(c->host.rules.policy, people));
 	if (a->force_hold && page > PASS_PAGE)
 		page = PASS_PAGE;
 	for (size_t i = 0; i < page; i++)
@@ -645,7 +669,8 @@ on_pass(void *ctx)
 	struct cycle *c = ctx;
 	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
 	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
-	struct cycle_apply a = { .host = &c->host, .slice = &s, .now_ms = mu_now_ms(), .told = &told };
+	struct cycle_apply a = { .host = &c->host, .slice = &s, .now_ms = mu_now_ms(),
+	    .told = &told };
 	struct mu_err err = MU_ERR_INIT;
 
 	if ((c->pass.listed ? pass_removals(c, &a, &err) : pass_page(c, &a, &err)) != MU_OK) {
@@ -662,19 +687,22 @@ on_pass(void *ctx)
 		slice_clear(&c->pass.deferred);
 }
 
-/* --- What actions ask of us: a newer policy, a full read ----------------------------------------------------------- */
+/* --- What actions ask of us: a newer policy, a full read ------------------------------------ */
 
 /* One that muster did not write, or that cannot be read, changes nothing: the one before stays. */
 static void
 policy_refuse(struct cycle *c, int64_t version, const struct mu_err *why)
 {
 	char row[24];
-	struct audit_field fields[2] = { AUDIT_TEXT("table", "policy_version"), AUDIT_TEXT("row", row) };
+	struct audit_field fields[2] = {
+		AUDIT_TEXT("table", "policy_version"), AUDIT_TEXT("row", row),
+	};
 
 	number_format(row, version);
 	mu_log_err(why, "policy.refused", "version", row, NULL);
 	if (c->host.has_clock && why->rc == MU_EBROKEN)
-		audit_record(c->host.store, AUDIT_ROW_TAMPERED, mu_now_ms(), fields, MU_COUNT(fields), NULL);
+		audit_record(c->host.store, AUDIT_ROW_TAMPERED, mu_now_ms(), fields,
+		    MU_COUNT(fields), NULL);
 }
 
 static enum mu_rc
@@ -690,8 +718,8 @@ policy_follow(struct cycle *c, struct mu_err *err)
 		return err->rc;
 	if (version == c->host.rules.version)
 		return MU_OK;
-	switch (cycle_policy_current(c->host.store, c->host.mac, c->host.mac_ctx, c->host.attr_known,
-	    c->host.attr_ctx, &policy, &version, &why)) {
+	switch (cycle_policy_current(c->host.store, c->host.mac, c->host.mac_ctx,
+	    c->host.attr_known, c->host.attr_ctx, &policy, &version, &why)) {
 	case MU_OK:
 		policy_free(c->policy);
 		c->host.rules.policy = c->policy = policy;
@@ -761,11 +789,11 @@ on_poll(void *ctx)
 		read_anew(c);
 }
 
-/* --- Opening ------------------------------------------------------------------------------------------------ */
+/* --- Opening -------------------------------------------------------------------------------- */
 
 /*
- * Resumes from the stored cookies only if what is asked is what was asked then, and if nothing was left to do:
- * else everybody is read and decided on again.
+ * Resumes from the stored cookies only if what is asked is what was asked then, and if nothing was
+ * left to do: else everybody is read and decided on again.
  */
 static enum mu_rc
 resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err *err)
@@ -826,7 +854,8 @@ on_open(void *ctx)
 		return;
 	}
 	c->full_due = false;
-	if (directory_open(c->host.loop, c->host.source, &resume, &events, c, &c->directory, &err) != MU_OK) {
+	if (directory_open(c->host.loop, c->host.source, &resume, &events, c, &c->directory,
+	    &err) != MU_OK) {
 		mu_log_err(&err, "source.wrong", "source", c->host.source->name, NULL);
 		on_verdict(c, VERDICT_UNREACHABLE, err.text);
 		return;

@@ -31,7 +31,7 @@ text_replace(char **at, const char *text)
 	*at = fresh;
 }
 
-/* The row takes over what the directory said. A removed entry leaves the row, but forgets its hash. */
+/* The row takes over what the directory said. Of a removed entry it forgets the hash alone. */
 static void
 news_take(struct store_person *p, const struct cycle_news *n, struct cycle_change *ch)
 {
@@ -49,7 +49,8 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 		(void)memset(p->content_hash, 0, sizeof(p->content_hash));
 		return;
 	}
-	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) != 0 || p->version == 0)
+	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) != 0 ||
+	    p->version == 0)
 		ch->write = true;
 	else if (p->state != PERSON_ERASED)	/* of the erased only the hash is kept */
 		return;
@@ -92,7 +93,7 @@ transition_kind(bool is_new, enum person_state from, enum person_state to)
 	return AUDIT_PERSON_CHANGED;
 }
 
-/* --- Grants: what an action gave, until its end ----------------------------------------------------- */
+/* --- Grants: what an action gave, until its end --------------------------------------------- */
 
 static const char grant_ended[] = "ended";
 
@@ -138,7 +139,8 @@ grants_take(const struct policy *policy, struct store_person *p, enum person_sta
 		}
 		if (g->starts_at_s <= now_s)
 			strings_add(out_granted, g->role);
-		*due_at_s = lifecycle_sooner(*due_at_s, g->starts_at_s > now_s ? g->starts_at_s : g->ends_at_s);
+		*due_at_s = lifecycle_sooner(*due_at_s,
+		    g->starts_at_s > now_s ? g->starts_at_s : g->ends_at_s);
 		p->grants[kept++] = *g;
 	}
 	p->grant_count = kept;
@@ -148,7 +150,8 @@ static bool
 has_ended(const struct cycle_change *ch, const char *role, const char *reason)
 {
 	for (size_t i = 0; i < ch->end_count; i++)
-		if (strcmp(ch->ends[i].role, role) == 0 && (reason == NULL || ch->ends[i].reason == reason))
+		if (strcmp(ch->ends[i].role, role) == 0 &&
+		    (reason == NULL || ch->ends[i].reason == reason))
 			return true;
 	return false;
 }
@@ -163,11 +166,11 @@ lost_by_time(const struct cycle_change *ch)
 	return ch->lost.count > 0;
 }
 
-/* --- State and roles ------------------------------------------------------------------------------------ */
+/* --- State and roles ------------------------------------------------------------------------ */
 
 static void
-state_take(struct store_person *p, const struct lifecycle_step *step, const struct policy_opinion *o,
-    struct cycle_change *ch)
+state_take(struct store_person *p, const struct lifecycle_step *step,
+    const struct policy_opinion *o, struct cycle_change *ch)
 {
 	bool is_new = p->version == 0;
 
@@ -225,7 +228,8 @@ roles_take(struct store_person *p, const struct policy_decision *d, struct cycle
 	}
 	strings_clear(&p->roles);
 	p->roles = roles;
-	if (!mu_text_equal(p->identified, d->identified) || !mu_text_equal(p->evidence, d->evidence)) {
+	if (!mu_text_equal(p->identified, d->identified) ||
+	    !mu_text_equal(p->evidence, d->evidence)) {
 		ch->write = true;
 		ch->identified = !mu_text_equal(p->identified, d->identified);
 		text_replace(&p->identified, d->identified);
@@ -233,13 +237,14 @@ roles_take(struct store_person *p, const struct policy_decision *d, struct cycle
 	}
 }
 
-/* --- Accounts ------------------------------------------------------------------------------------ */
+/* --- Accounts ------------------------------------------------------------------------------- */
 
 static bool
 rights_shrink(const struct entitlements *was, const struct entitlements *is)
 {
 	for (size_t i = 0; i < was->count; i++) {
-		const struct entitlement *e = &was->list[i], *now = entitlements_find(is, e->kind, e->name);
+		const struct entitlement *e = &was->list[i];
+		const struct entitlement *now = entitlements_find(is, e->kind, e->name);
 
 		if (now == NULL || strcmp(now->level, e->level) != 0)
 			return true;
@@ -249,8 +254,8 @@ rights_shrink(const struct entitlements *was, const struct entitlements *is)
 
 /* Brings the wanted account to state, roles and rights; counts the change when there is one. */
 static void
-account_take(struct store_person *p, size_t index, enum account_state state, const struct strings *roles,
-    const struct entitlements *rights, struct cycle_change *ch)
+account_take(struct store_person *p, size_t index, enum account_state state,
+    const struct strings *roles, const struct entitlements *rights, struct cycle_change *ch)
 {
 	struct account_want *w = &p->accounts[index].want;
 	struct strings roles_copy = STRINGS_INIT;
@@ -298,8 +303,8 @@ refuse(struct cycle_change *ch, const char *platform, const char *reason)
 }
 
 /*
- * Adds a fresh account row for the platform. False (with the refusal in ch) when there is no name for
- * it or another person holds that name: rights never pass from one person to another by a name.
+ * Adds a fresh account row for the platform. False (with the refusal in ch) when there is no name
+ * for it or another person holds that name: rights never pass from one person to another by a name.
  */
 static bool
 account_add(struct store *store, const struct cycle_platform *platform, struct store_person *p,
@@ -321,10 +326,12 @@ account_add(struct store *store, const struct cycle_platform *platform, struct s
 		return true;
 	}
 	if (store != NULL) {
-		enum mu_rc rc = store_account_holder(store, platform->name, name.data, &holder, err);
+		enum mu_rc rc = store_account_holder(store, platform->name, name.data, &holder,
+		    err);
 
 		if (rc == MU_OK) {
-			refuse(ch, platform->name, "another person holds that account name, or held it and is not erased yet");
+			refuse(ch, platform->name,
+			    "another person holds that name, or held it and is not erased yet");
 			return true;
 		}
 		if (rc != MU_EABSENT)
@@ -356,7 +363,8 @@ accounts_take(const struct cycle_rules *rules, struct store *store, struct store
 		    strcmp(d->accounts[k].platform, p->accounts[i].want.platform) != 0)
 			k++;
 		if (k == d->account_count)
-			account_take(p, i, p->state == PERSON_ERASED ? ACCOUNT_ABSENT : ACCOUNT_DISABLED,
+			account_take(p, i,
+			    p->state == PERSON_ERASED ? ACCOUNT_ABSENT : ACCOUNT_DISABLED,
 			    &no_roles, &no_rights, ch);
 	}
 	for (size_t i = 0; i < rules->platform_count; i++) {
@@ -378,8 +386,8 @@ accounts_take(const struct cycle_rules *rules, struct store *store, struct store
 }
 
 /*
- * What the policy makes of the facts. A fault of the entry is one when the entry is heard; who goes in any
- * case, and whose row alone is decided on, keeps the times they had.
+ * What the policy makes of the facts. A fault of the entry is one when the entry is heard; who goes
+ * in any case, and whose row alone is decided on, keeps the times they had.
  */
 static enum mu_rc
 opinion_take(const struct policy *policy, const struct store_person *p, bool must_be_right,
@@ -393,12 +401,14 @@ opinion_take(const struct policy *policy, const struct store_person *p, bool mus
 	if (must_be_right)
 		return err->rc;
 	ch->fault = mu_strdup(why.text);
-	*out_opinion = (struct policy_opinion){ .starts_at_s = p->starts_at_s, .ends_at_s = p->ends_at_s };
+	*out_opinion = (struct policy_opinion){ .starts_at_s = p->starts_at_s,
+		.ends_at_s = p->ends_at_s };
 	return MU_OK;
 }
 
 static struct lifecycle_facts
-lifecycle_facts(const struct store_person *p, bool present, bool held, const struct policy_opinion *o)
+lifecycle_facts(const struct store_person *p, bool present, bool held,
+    const struct policy_opinion *o)
 {
 	struct lifecycle_facts facts = { .present = present, .paused = p->suspended,
 		.resumes_at_s = p->resume_at_s };
@@ -417,25 +427,29 @@ kept_take(const struct policy *policy, const struct store_person *p, const struc
     struct strings *out_kept)
 {
 	for (size_t i = 0; i < p->roles.count; i++)
-		if (!has_ended(ch, p->roles.list[i], NULL) && !policy_is_granted_only(policy, p->roles.list[i]))
+		if (!has_ended(ch, p->roles.list[i], NULL) &&
+		    !policy_is_granted_only(policy, p->roles.list[i]))
 			strings_add(out_kept, p->roles.list[i]);
 }
 
-/* Did an action or time take what someone held has lost, not a policy that knows their roles no more? */
+/* Did an action or time take what someone held has lost, and not a policy without their roles? */
 static bool
-lost_lawfully(const struct policy *policy, const struct store_person *p, const struct cycle_change *ch)
+lost_lawfully(const struct policy *policy, const struct store_person *p,
+    const struct cycle_change *ch)
 {
 	if (p->blocked || p->suspended)
 		return true;
 	for (size_t i = 0; i < ch->lost.count; i++)
-		if (!has_ended(ch, ch->lost.list[i], NULL) && !policy_is_granted_only(policy, ch->lost.list[i]))
+		if (!has_ended(ch, ch->lost.list[i], NULL) &&
+		    !policy_is_granted_only(policy, ch->lost.list[i]))
 			return false;
 	return ch->lost.count > 0;
 }
 
 enum mu_rc
 cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
-    const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err)
+    const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change,
+    struct mu_err *err)
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT, kept = STRINGS_INIT;
 	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
@@ -453,9 +467,11 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	    !person->suspended, &opinion, &ch, err) != MU_OK)
 		return err->rc;
 	facts = lifecycle_facts(person, present, news->held, &opinion);
-	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step, err) != MU_OK)
+	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step,
+	    err) != MU_OK)
 		return err->rc;
-	grants_take(rules->policy, person, step.to, news->held, now_s, &ch, &granted, &step.due_at_s);
+	grants_take(rules->policy, person, step.to, news->held, now_s, &ch, &granted,
+	    &step.due_at_s);
 	state_take(person, &step, &opinion, &ch);
 	erased_forget(person);
 	if (news->held)

@@ -1,8 +1,8 @@
 /*
  * cycle/decide.h - one person: what is known now, what they are to have, what has to be written
  *
- * Lifecycle and policy decide; this lays their decision beside the person's row and says what differs.
- * Pure but for the look-up of who holds an account name.
+ * Lifecycle and policy decide; this lays their decision beside the person's row and says what
+ * differs. Pure but for the look-up of who holds an account name.
  */
 #ifndef CYCLE_DECIDE_H
 #define CYCLE_DECIDE_H
@@ -21,7 +21,8 @@ struct cycle_platform {
 
 struct cycle_rules {
 	const struct policy *policy;
-	int64_t version;		/* of the policy: nothing is written under an older one than is in force; 0: any */
+	/* of the policy: nothing is written under an older one than is in force; 0: any */
+	int64_t version;
 	struct cycle_platform *platforms;
 	size_t platform_count;
 };
@@ -35,8 +36,8 @@ struct cycle_news {
 	const unsigned char *content_hash;
 	const struct strings *groups;	/* NULL: those of the row */
 	/*
-	 * Not heard: the brake holds their removal. What the directory, its dates or the policy would take
-	 * away stays; what actions and the ends of grants take away goes all the same.
+	 * Not heard: the brake holds their removal. What the directory, its dates or the policy
+	 * would take away stays; what actions and the ends of grants take away goes all the same.
 	 */
 	bool held;
 };
@@ -56,8 +57,10 @@ struct cycle_grant_end {
 
 struct cycle_change {
 	bool write;			/* anything at all differs */
-	bool removal;			/* takes an account away, or roles without giving any, and not because a grant's time is over: the brake's business */
-	bool stays;			/* held, and this would take what the brake holds: not to be written */
+	/* The brake's business: takes an account, or roles without giving any, and not by time. */
+	bool removal;
+	/* held, and this would take what the brake holds: not to be written */
+	bool stays;
 	bool transition;		/* an audit record is due */
 	enum audit_kind kind;
 	const char *reason;
@@ -68,20 +71,23 @@ struct cycle_change {
 	bool identified;		/* the level reached is another than before */
 	struct cycle_account_change *accounts;
 	size_t account_count;
-	char *refused_platform, *refused_reason;	/* an account that could not be wanted; NULL: none */
-	char *fault;			/* of the entry, overlooked: its times stand as they were; NULL: none */
+	/* an account that could not be wanted; NULL: none */
+	char *refused_platform, *refused_reason;
+	/* of the entry, overlooked: its times stand as they were; NULL: none */
+	char *fault;
 };
 void cycle_change_clear(struct cycle_change *ch);
 
 /*
- * Changes *person into what it is to be (version and MACs are the writer's) and says what differs. Its
- * grants and identification count for what they say: who decides in earnest has taken out those whose MAC
- * is wrong (cycle/batch_priv.h).
+ * Changes *person into what it is to be (version and MACs are the writer's) and says what differs.
+ * Its grants and identification count for what they say: who decides in earnest has taken out those
+ * whose MAC is wrong (cycle/batch_priv.h).
  *
  * store      for store_account_holder; NULL in a plan: then names are taken as free
  * MU_EINPUT  the entry heard is at fault (quarantine it): *person may be half changed, drop it
  */
-MU_CHECKED enum mu_rc cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
-    const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change, struct mu_err *err);
+MU_CHECKED enum mu_rc cycle_decide(const struct cycle_rules *rules, struct store *store,
+    struct store_person *person, const struct cycle_news *news, int64_t now_s,
+    struct cycle_change *out_change, struct mu_err *err);
 
 #endif

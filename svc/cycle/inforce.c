@@ -22,7 +22,8 @@ bytes_encode(const struct store_policy *p, struct mu_buf *b)
 /* Writes these files as that version, with its record. */
 static enum mu_rc
 version_write(struct store *s, const struct policy_file *files, size_t file_count, int64_t version,
-    const char *applied_by, enum audit_kind kind, cycle_mac_fn *mac, void *mac_ctx, struct mu_err *err)
+    const char *applied_by, enum audit_kind kind, cycle_mac_fn *mac, void *mac_ctx,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT;
@@ -60,7 +61,8 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 
 	if (rc != MU_EABSENT || seed_count == 0)
 		return rc;
-	if (version_write(s, seed, seed_count, 1, "seed", AUDIT_POLICY_SEEDED, mac, mac_ctx, err) != MU_OK)
+	if (version_write(s, seed, seed_count, 1, "seed", AUDIT_POLICY_SEEDED, mac, mac_ctx,
+	    err) != MU_OK)
 		return err->rc;
 	return store_policy_current(s, out_policy, err);
 }
@@ -92,7 +94,8 @@ current_parse(const struct store_policy *p, policy_attr_fn *attr_known, const vo
 
 	for (size_t i = 0; i < p->file_count; i++)
 		files[i] = (struct policy_file){ p->files[i].name, p->files[i].content };
-	if (policy_parse(files, p->file_count, attr_known, attr_ctx, &faults, out_policy, err) == MU_OK)
+	if (policy_parse(files, p->file_count, attr_known, attr_ctx, &faults, out_policy,
+	    err) == MU_OK)
 		return MU_OK;
 	if (config_faults_fail(&faults, err) == MU_OK)
 		return err->rc;
@@ -100,9 +103,9 @@ current_parse(const struct store_policy *p, policy_attr_fn *attr_known, const vo
 }
 
 static enum mu_rc
-in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac, void *mac_ctx,
-    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy, int64_t *out_version,
-    struct mu_err *err)
+in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
+    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+    int64_t *out_version, struct mu_err *err)
 {
 	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
 
@@ -119,13 +122,14 @@ enum mu_rc
 cycle_policy_current(struct store *s, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known,
     const void *attr_ctx, struct policy **out_policy, int64_t *out_version, struct mu_err *err)
 {
-	return in_force(s, NULL, 0, mac, mac_ctx, attr_known, attr_ctx, out_policy, out_version, err);
+	return in_force(s, NULL, 0, mac, mac_ctx, attr_known, attr_ctx, out_policy, out_version,
+	    err);
 }
 
 enum mu_rc
-cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
-    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
-    int64_t *out_version, struct mu_err *err)
+cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count,
+    cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx,
+    struct policy **out_policy, int64_t *out_version, struct mu_err *err)
 {
 	struct policy *policy = NULL;
 	int64_t version = 0;
@@ -133,7 +137,8 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 
 	if (store_begin(s, err) != MU_OK)
 		return err->rc;
-	rc = in_force(s, seed, seed_count, mac, mac_ctx, attr_known, attr_ctx, &policy, &version, err);
+	rc = in_force(s, seed, seed_count, mac, mac_ctx, attr_known, attr_ctx, &policy, &version,
+	    err);
 	/* A seed with faults is never in force: it may be mended in its files. */
 	if (rc == MU_OK)
 		rc = store_commit(s, err);
@@ -149,9 +154,10 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 }
 
 enum mu_rc
-cycle_policy_apply(struct store *s, const struct policy_file *files, size_t file_count, int64_t base,
-    const char *applied_by, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx,
-    struct config_faults *faults, int64_t *out_version, struct mu_err *err)
+cycle_policy_apply(struct store *s, const struct policy_file *files, size_t file_count,
+    int64_t base, const char *applied_by, cycle_mac_fn *mac, void *mac_ctx,
+    policy_attr_fn *attr_known, const void *attr_ctx, struct config_faults *faults,
+    int64_t *out_version, struct mu_err *err)
 {
 	struct policy *policy = NULL;
 	int64_t version;
@@ -159,13 +165,14 @@ cycle_policy_apply(struct store *s, const struct policy_file *files, size_t file
 	if (store_policy_version(s, &version, err) != MU_OK)
 		return err->rc;
 	if (version != base)
-		return mu_fail(err, MU_ECONFLICT, "policy version %lld is in force, not %lld: plan again",
-		    (long long)version, (long long)base);
+		return mu_fail(err, MU_ECONFLICT,
+		    "policy version %lld is in force, not %lld: plan again", (long long)version,
+		    (long long)base);
 	if (policy_parse(files, file_count, attr_known, attr_ctx, faults, &policy, err) != MU_OK)
 		return err->rc;
 	policy_free(policy);
-	if (version_write(s, files, file_count, version + 1, applied_by, AUDIT_POLICY_APPLIED, mac, mac_ctx,
-	    err) != MU_OK)
+	if (version_write(s, files, file_count, version + 1, applied_by, AUDIT_POLICY_APPLIED, mac,
+	    mac_ctx, err) != MU_OK)
 		return err->rc;
 	*out_version = version + 1;
 	return MU_OK;

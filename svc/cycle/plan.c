@@ -56,7 +56,7 @@ severity(const struct store_person *p, const struct cycle_change *ch)
 	return PLAN_GAINS;
 }
 
-/* Login name, name and id, as they stand in logs: what the directory wrote there moves no terminal. */
+/* As they stand in logs: what the directory wrote there moves no terminal. */
 static void
 person_name(const struct store_person *p, struct mu_buf *out)
 {
@@ -90,8 +90,8 @@ change_add(struct plan *plan, const struct store_person *p, const struct cycle_c
 }
 
 static enum mu_rc
-person_plan(const struct cycle_rules *rules, struct store_person *p, int64_t now_s, struct plan *plan,
-    struct mu_err *err)
+person_plan(const struct cycle_rules *rules, struct store_person *p, int64_t now_s,
+    struct plan *plan, struct mu_err *err)
 {
 	static const struct cycle_news again = { .heard = false };
 	MU_AUTO(cycle_change_clear) struct cycle_change ch = { .write = false };
@@ -101,7 +101,8 @@ person_plan(const struct cycle_rules *rules, struct store_person *p, int64_t now
 		return err->rc;
 	if (ch.fault != NULL) {
 		person_name(p, &plan->lines[PLAN_FAULTS]);
-		mu_buf_format(&plan->lines[PLAN_FAULTS], " keeps the dates they had: %s\n", ch.fault);
+		mu_buf_format(&plan->lines[PLAN_FAULTS], " keeps the dates they had: %s\n",
+		    ch.fault);
 	}
 	if (ch.transition || ch.account_count > 0)
 		change_add(plan, p, &ch);
@@ -158,7 +159,8 @@ cycle_plan(struct store *s, const struct cycle_rules *rules, int64_t now_s, stru
 	mu_buf_format(out, "base %lld\n", (long long)base);
 	for (int i = 0; i < PLAN_SEVERITY_COUNT; i++)
 		mu_buf_add(out, mu_buf_text(&plan.lines[i]), plan.lines[i].size_bytes);
-	mu_buf_format(out, "%lld people, %lld would change: %lld lose, %lld gain\n", (long long)plan.people,
-	    (long long)plan.changed, (long long)plan.losing, (long long)plan.gaining);
+	mu_buf_format(out, "%lld people, %lld would change: %lld lose, %lld gain\n",
+	    (long long)plan.people, (long long)plan.changed, (long long)plan.losing,
+	    (long long)plan.gaining);
 	return MU_OK;
 }

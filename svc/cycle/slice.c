@@ -36,7 +36,8 @@ uuids_sort(struct uuids *u)
 bool
 uuids_has(const struct uuids *u, const struct mu_uuid *uuid)
 {
-	return u->count > 0 && bsearch(uuid, u->list, u->count, sizeof(*u->list), uuid_order) != NULL;
+	return u->count > 0 && bsearch(uuid, u->list, u->count, sizeof(*u->list),
+	    uuid_order) != NULL;
 }
 
 void
@@ -111,7 +112,8 @@ slice_bad_add(struct slice *s, const char *entry, const char *reason)
 bool
 slice_is_empty(const struct slice *s)
 {
-	return s->people_count + s->group_count + s->removed_people.count + s->removed_groups.count +
+	return s->people_count + s->group_count + s->removed_people.count +
+	    s->removed_groups.count +
 	    s->bad_count + s->redecide.count == 0;
 }
 

@@ -3,7 +3,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 
-#define GRACE_S (30 * (int64_t)MU_DAY_S)	/* how long a leaver is kept, disabled, before erasure */
+#define GRACE_S (30 * (int64_t)MU_DAY_S)	/* a leaver is kept, disabled, before erasure */
 
 static const struct row {
 	enum person_state from;
@@ -54,7 +54,8 @@ event_of(enum person_state from, int64_t since_s, const struct lifecycle_facts *
     const char **out_reason)
 {
 	if (!f->present || (f->ends_at_s != 0 && f->ends_at_s <= now_s)) {
-		*out_reason = f->present ? "their end date has passed" : "the directory has no entry of theirs";
+		*out_reason = f->present ? "their end date has passed" :
+		    "the directory has no entry of theirs";
 		if (from == PERSON_LEAVER && now_s >= since_s + GRACE_S) {
 			*out_reason = "the grace period is over";
 			return LIFECYCLE_EXPIRED;

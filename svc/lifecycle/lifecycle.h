@@ -45,8 +45,9 @@ struct lifecycle_step {
  * from, since_s  the last state and when it began; PERSON_STAGED and now_s for someone new
  * MU_EBROKEN     the table has no such row
  */
-MU_CHECKED enum mu_rc lifecycle_next(enum person_state from, int64_t since_s, const struct lifecycle_facts *facts,
-    int64_t now_s, struct lifecycle_step *out_step, struct mu_err *err);
+MU_CHECKED enum mu_rc lifecycle_next(enum person_state from, int64_t since_s,
+    const struct lifecycle_facts *facts, int64_t now_s, struct lifecycle_step *out_step,
+    struct mu_err *err);
 
 /* The sooner of two times, where 0 is never. */
 int64_t lifecycle_sooner(int64_t a, int64_t b);

@@ -1,8 +1,9 @@
 /*
  * proc/cycle.c - the process that follows one directory source: directory, lifecycle, policy, plan
  *
- * Holds the source's bind password. Speaks to the directory, to PostgreSQL as muster_cycle, and to keys
- * for MACs. The first cycle seeds an empty store with the configured policies and runs the clock.
+ * Holds the source's bind password. Speaks to the directory, to PostgreSQL as muster_cycle, and to
+ * keys for MACs. The first cycle seeds an empty store with the configured policies and runs the
+ * clock.
  */
 #include "cycle/cycle.h"
 
@@ -25,7 +26,8 @@ struct own {
 };
 
 static enum mu_rc
-keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_body, struct mu_err *err)
+keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_body,
+    struct mu_err *err)
 {
 	struct process *p = ctx;
 	const struct own *own = p->own;
@@ -49,9 +51,10 @@ policy_open(struct own *own, struct process *p, int64_t *out_version, struct mu_
 
 	while (p->index == 0 && count < MU_COUNT(files) &&
 	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
-		files[count++] = (struct policy_file){ mu_strdup(name), mu_strdup(mu_secret_text(content)) };
-	rc = cycle_policy_in_force(own->store, files, count, auth_mac, &own->auth, rules_attr_known, p->settings,
-	    &own->policy, out_version, err);
+		files[count++] = (struct policy_file){ mu_strdup(name),
+		    mu_strdup(mu_secret_text(content)) };
+	rc = cycle_policy_in_force(own->store, files, count, auth_mac, &own->auth, rules_attr_known,
+	    p->settings, &own->policy, out_version, err);
 	for (size_t i = 0; i < count; i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);
@@ -71,8 +74,9 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	own->auth = (struct auth_host){ .ask = keys_ask, .ctx = p };
 	if (source == NULL)
 		return mu_fail(err, MU_ECONFIG, "no source %s in the configuration", p->instance);
-	if (store_open(p->conninfo, STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_GRANT |
-	    STORE_AUDIT, &own->store, err) != MU_OK || policy_open(own, p, &version, err) != MU_OK)
+	if (store_open(p->conninfo,
+	    STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_GRANT | STORE_AUDIT,
+	    &own->store, err) != MU_OK || policy_open(own, p, &version, err) != MU_OK)
 		return err->rc;
 	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
@@ -81,8 +85,8 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
 		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,
 		.attr_known = rules_attr_known, .attr_ctx = p->settings,
-		.has_clock = p->index == 0, .hint = store_hint_open(p->loop, p->conninfo), .mac = auth_mac,
-		.mac_check = auth_mac_check, .mac_ctx = &own->auth };
+		.has_clock = p->index == 0, .hint = store_hint_open(p->loop, p->conninfo),
+		.mac = auth_mac, .mac_check = auth_mac_check, .mac_ctx = &own->auth };
 	own->in_loop = true;
 	own->cycle = cycle_open(&host);
 	return MU_OK;

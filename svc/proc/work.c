@@ -1,10 +1,10 @@
 /*
  * proc/work.c - the process of one long read-only computation, ended with its job
  *
- * Its instance is the job: "plan" says what deciding everyone anew would change, by the policy in force
- * or, if files came, by theirs. The admin process that asked sends OP_JOB_FILE for each file and then
- * OP_JOB_GO; the output goes to it as OP_JOB_OUTPUT and at last OP_JOB_END. There is no channel to keys:
- * the rows a plan reads are taken as right, and nothing is ever written from them.
+ * Its instance is the job: "plan" says what deciding everyone anew would change, by the policy in
+ * force or, if files came, by theirs. The admin process that asked sends OP_JOB_FILE for each file
+ * and then OP_JOB_GO; the output goes to it as OP_JOB_OUTPUT and at last OP_JOB_END. There is no
+ * channel to keys: the rows a plan reads are taken as right, and nothing is ever written from them.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,7 +37,8 @@ output_send(struct ipc_channel *to, const struct mu_buf *text)
 		if (size > PIECE_BYTES)
 			size = PIECE_BYTES;
 		/* Lines stay whole: a piece ends behind its last newline where it has one. */
-		while (at + size < text->size_bytes && size > 1 && text->data[at + size - 1] != '\n')
+		while (at + size < text->size_bytes && size > 1 &&
+		    text->data[at + size - 1] != '\n')
 			size--;
 		piece = mu_strndup(text->data + at, size);
 		ipc_put_text(&body, piece);
@@ -48,13 +49,14 @@ output_send(struct ipc_channel *to, const struct mu_buf *text)
 
 /* The policy of the files that came: all its faults go to out. */
 static enum mu_rc
-candidate_parse(const struct process *p, struct policy **out_policy, struct mu_buf *out, struct mu_err *err)
+candidate_parse(const struct process *p, struct policy **out_policy, struct mu_buf *out,
+    struct mu_err *err)
 {
 	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
 	const struct own *own = p->own;
 
-	if (policy_parse(own->files, own->file_count, rules_attr_known, p->settings, &faults, out_policy,
-	    err) == MU_OK)
+	if (policy_parse(own->files, own->file_count, rules_attr_known, p->settings, &faults,
+	    out_policy, err) == MU_OK)
 		return MU_OK;
 	config_faults_format(&faults, out);
 	return err->rc;
@@ -69,8 +71,8 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 	enum mu_rc rc;
 
 	if ((own->file_count > 0 ? candidate_parse(p, &policy, out, err) :
-	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings, &policy,
-	    NULL, err)) != MU_OK)
+	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings,
+	    &policy, NULL, err)) != MU_OK)
 		return err->rc;
 	rules_init(&rules, p->settings, policy);
 	rc = cycle_plan(own->store, &rules, mu_now_s(), out, err);
@@ -90,7 +92,8 @@ job_run(struct process *p, struct ipc_channel *to)
 	if (strcmp(p->instance, "plan") == 0)
 		rc = plan_run(p, &out, &err);
 	else
-		rc = mu_fail(&err, MU_EINPUT, "no job is called \"%s\": there is plan", p->instance);
+		rc = mu_fail(&err, MU_EINPUT, "no job is called \"%s\": there is plan",
+		    p->instance);
 	if (rc != MU_OK) {
 		mu_buf_format(&out, "%s\n", err.text);
 		mu_log_err(&err, "job.failed", "job", p->instance, NULL);
@@ -118,7 +121,8 @@ work_request(struct process *p, struct process_peer *from, struct ipc_message *m
 {
 	struct own *own = p->own;
 
-	if (!mu_timer_is_set(own->late) || (m->op == OP_JOB_FILE ? !file_take(own, &m->body) : !ipc_get_end(&m->body))) {
+	if (!mu_timer_is_set(own->late) || (m->op == OP_JOB_FILE ? !file_take(own, &m->body) :
+	    !ipc_get_end(&m->body))) {
 		ipc_refuse(from->channel, m->op);
 	} else if (m->op == OP_JOB_GO) {
 		mu_timer_stop(own->late);

@@ -1,5 +1,5 @@
 /*
- * again_test.c - what actions give and take: grants, blocks, suspensions and identifications, on a real store
+ * again_test.c - what actions give and take: grants, blocks, suspensions, identifications
  */
 #include "unit/cycle/world.h"
 
@@ -7,12 +7,13 @@
 
 #define HOUR_S 3600
 
-/* --- Effects --------------------------------------------------------------------------------------------- */
+/* --- Effects -------------------------------------------------------------------------------- */
 
 static void
 everyone_asked_about_has_an_effect(void **state)
 {
-	const struct mu_uuid ids[] = { person_id("a"), person_id("b"), person_id("c"), person_id("b") };
+	const struct mu_uuid ids[] = { person_id("a"), person_id("b"), person_id("c"),
+	    person_id("b") };
 	struct cycle_effects effects = { .count = 0 };
 	struct mu_err err = MU_ERR_INIT;
 
@@ -44,7 +45,8 @@ P5_3_revoked_is_shut_out_first_of_all(void **state)
 	rig_sql_is("active", ACTIVE("a"));	/* the block is on top of the state */
 	assert_int_equal(1, effects.count);
 	assert_string_equal("a", effects.list[0].uid);
-	assert_true(strings_has(&effects.list[0].lost, "chat") && strings_has(&effects.list[0].lost, "ops"));
+	assert_true(strings_has(&effects.list[0].lost, "chat"));
+	assert_true(strings_has(&effects.list[0].lost, "ops"));
 	assert_int_equal(1, effects.list[0].accounts.count);
 	assert_string_equal("mem: enabled -> disabled", effects.list[0].accounts.list[0]);
 	cycle_effects_clear(&effects);
@@ -113,7 +115,7 @@ two_who_get_one_name_are_told_apart(void **state)
 	cycle_effects_clear(&effects);
 }
 
-/* --- Grants -------------------------------------------------------------------------------------------------- */
+/* --- Grants --------------------------------------------------------------------------------- */
 
 static void
 grant_runs_until_its_end_comes(void **state)
@@ -121,13 +123,15 @@ grant_runs_until_its_end_comes(void **state)
 	(void)state;
 	granted("c", "helper", mu_now_s() - 5, mu_now_s() + 2);
 	rig_sql_is("chat helper", ROLES("c"));
-	rig_sql_is("group all\ngroup help\n", "SELECT entitlements FROM account JOIN person USING (person_id)"
+	rig_sql_is("group all\ngroup help\n",
+	    "SELECT entitlements FROM account JOIN person USING (person_id)"
 	    " WHERE dn = 'uid=c'");
 	clock_run();
 	rig_sql_is("chat helper", ROLES("c"));
 	until("chat", ROLES("c"));
 	rig_sql_is("0", "SELECT count(*) FROM requested_grant");
-	rig_sql_is("ended", "SELECT body::json->>'reason' FROM audit_record WHERE kind = 'grant.ended'");
+	rig_sql_is("ended",
+	    "SELECT body::json->>'reason' FROM audit_record WHERE kind = 'grant.ended'");
 	rig_sql_is("0", "SELECT count(*) FROM brake_effect");
 }
 
@@ -186,13 +190,14 @@ revoked_and_reinstated_has_no_grant_back(void **state)
 	blocked(&id, true, &effects);
 	assert_true(strings_has(&effects.list[0].lost, "helper"));
 	cycle_effects_clear(&effects);
-	rig_sql_is("revoked", "SELECT body::json->>'reason' FROM audit_record WHERE kind = 'grant.ended'");
+	rig_sql_is("revoked",
+	    "SELECT body::json->>'reason' FROM audit_record WHERE kind = 'grant.ended'");
 	blocked(&id, false, &effects);
 	rig_sql_is("chat", ROLES("c"));
 	cycle_effects_clear(&effects);
 }
 
-/* --- Rows that somebody wrote past muster ----------------------------------------------------------------------- */
+/* --- Rows that somebody wrote past muster --------------------------------------------------- */
 
 static void
 changed_grant_counts_for_nothing(void **state)
@@ -203,8 +208,10 @@ changed_grant_counts_for_nothing(void **state)
 	person_as("c", "c", "title=x");
 	slice();
 	rig_sql_is("chat", ROLES("c"));
-	rig_sql_is("requested_grant", "SELECT body::json->>'table' FROM audit_record WHERE kind = 'row.tampered'");
-	rig_sql_is("1", "SELECT count(*) FROM audit_record a JOIN person p ON a.body::json->>'person' ="
+	rig_sql_is("requested_grant",
+	    "SELECT body::json->>'table' FROM audit_record WHERE kind = 'row.tampered'");
+	rig_sql_is("1",
+	    "SELECT count(*) FROM audit_record a JOIN person p ON a.body::json->>'person' ="
 	    " p.person_id::text WHERE kind = 'row.tampered' AND dn = 'uid=c'");
 }
 
@@ -213,7 +220,8 @@ grant_of_one_is_not_anothers(void **state)
 {
 	(void)state;
 	granted("c", "helper", mu_now_s() - 5, mu_now_s() + HOUR_S);
-	free(rig_sql("UPDATE requested_grant SET person_id = (SELECT person_id FROM person WHERE dn = 'uid=d')"));
+	free(rig_sql("UPDATE requested_grant SET person_id ="
+	    " (SELECT person_id FROM person WHERE dn = 'uid=d')"));
 	person_as("d", "d", "title=x");
 	slice();
 	rig_sql_is("chat", ROLES("d"));
@@ -246,7 +254,8 @@ identification_is_believed_if_keys_made_it(void **state)
 	person_as("c", "c", "title=x");
 	slice();
 	rig_sql_is("chat", ROLES("c"));
-	rig_sql_is("identification", "SELECT body::json->>'table' FROM audit_record WHERE kind = 'row.tampered'");
+	rig_sql_is("identification",
+	    "SELECT body::json->>'table' FROM audit_record WHERE kind = 'row.tampered'");
 }
 
 static void
@@ -268,7 +277,7 @@ keys_are_asked_once_for_all_and_not_for_nothing(void **state)
 	assert_int_equal(before + 1, checks_asked);
 }
 
-/* --- Suspension -------------------------------------------------------------------------------------------------- */
+/* --- Suspension ----------------------------------------------------------------------------- */
 
 static void
 suspended_comes_back_at_the_time_planned(void **state)
@@ -294,7 +303,7 @@ suspended_comes_back_at_the_time_planned(void **state)
 	rig_sql_is("0", "SELECT count(*) FROM person WHERE suspended OR resume_at IS NOT NULL");
 }
 
-/* --- An action and the directory at once ----------------------------------------------------------------------------- */
+/* --- An action and the directory at once ---------------------------------------------------- */
 
 #define MEETINGS 150
 
@@ -341,7 +350,7 @@ P5_3_no_change_of_the_directory_lifts_a_block(void **state)
 	}
 }
 
-/* --- Who is held by the brake ------------------------------------------------------------------------------------------ */
+/* --- Who is held by the brake --------------------------------------------------------------- */
 
 static void
 hold_three(void)

@@ -208,7 +208,8 @@ P5_10_released_whose_entry_lost_its_roles_pass_amid_a_refresh(void **state)
 	release();
 	begins(DIRECTORY_PEOPLE, true);
 	for (size_t i = 0; i < MU_COUNT(all); i++)
-		person_as(all[i], all[i], is_among(all[i], three, 3) ? "endDate=20200101000000Z" : "");
+		person_as(all[i], all[i], is_among(all[i], three, 3) ? "endDate=20200101000000Z" :
+		    "");
 	refreshed(DIRECTORY_PEOPLE, VERDICT_COMPLETE, DIRECTORY_FULL_LISTED, MU_COUNT(all));
 	slice();
 	rig_sql_is("9", ACTIVES);

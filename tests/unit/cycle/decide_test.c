@@ -52,22 +52,26 @@ static int
 setup(void **state)
 {
 	struct policy_file files[] = {
-		{ mu_strdup("identification.yaml"), mu_strdup("- {level: known, when: (checked=TRUE)}\n- {level: seen}\n") },
+		{ mu_strdup("identification.yaml"),
+		    mu_strdup("- {level: known, when: (checked=TRUE)}\n- {level: seen}\n") },
 		{ mu_strdup("roles.yaml"), mu_strdup(roles_yaml) },
-		{ mu_strdup("states.yaml"), mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n") },
+		{ mu_strdup("states.yaml"),
+		    mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n") },
 	};
 	struct config_faults faults = CONFIG_FAULTS_INIT;
 	struct mu_err err = MU_ERR_INIT;
 
 	(void)state;
-	assert_int_equal(MU_OK, policy_parse(files, MU_COUNT(files), attr_known, NULL, &faults, &policy, &err));
+	assert_int_equal(MU_OK, policy_parse(files, MU_COUNT(files), attr_known, NULL, &faults,
+	    &policy, &err));
 	for (size_t i = 0; i < MU_COUNT(files); i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);
 	}
 	platform.ops = adapter_find("memory");
 	assert_non_null(platform.ops);
-	rules = (struct cycle_rules){ .policy = policy, .platforms = &platform, .platform_count = 1 };
+	rules = (struct cycle_rules){ .policy = policy, .platforms = &platform,
+		.platform_count = 1 };
 	return 0;
 }
 
@@ -79,7 +83,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- A person of a test, told news one after another ------------------------------------------- */
+/* --- A person of a test, told news one after another ---------------------------------------- */
 
 struct told {
 	struct store_person p;
@@ -92,9 +96,9 @@ static void
 person_init(struct told *t)
 {
 	(void)memset(t, 0, sizeof(*t));
-	t->p = (struct store_person){ .source = mu_strdup("main"), .dn = mu_strdup(""), .uid = mu_strdup(""),
-		.identified = mu_strdup(""), .evidence = mu_strdup(""), .state = PERSON_STAGED,
-		.state_since_s = NOW };
+	t->p = (struct store_person){ .source = mu_strdup("main"), .dn = mu_strdup(""),
+		.uid = mu_strdup(""), .identified = mu_strdup(""), .evidence = mu_strdup(""),
+		.state = PERSON_STAGED, .state_since_s = NOW };
 	mu_uuid_new(&t->p.person_id);
 }
 
@@ -106,8 +110,9 @@ tell(struct told *t, const char *attributes, int64_t now_s)
 	unsigned char content_hash[CONTENT_HASH_BYTES] = { 0 };
 	struct attrs attrs = ATTRS_INIT;
 	struct strings groups = STRINGS_INIT;
-	struct cycle_news news = { .heard = true, .present = attributes != NULL, .dn = "uid=a", .uid = "a",
-		.attrs = &attrs, .content_hash = content_hash, .groups = attributes == NULL ? NULL : &groups };
+	struct cycle_news news = { .heard = true, .present = attributes != NULL, .dn = "uid=a",
+		.uid = "a", .attrs = &attrs, .content_hash = content_hash,
+		.groups = attributes == NULL ? NULL : &groups };
 	MU_AUTO(mu_freep) char *copy = mu_strdup(attributes == NULL ? "" : attributes);
 	char *save = NULL;
 	enum mu_rc rc;
@@ -115,7 +120,8 @@ tell(struct told *t, const char *attributes, int64_t now_s)
 	content_hash[0] = hash++;
 	if (attributes != NULL && t->unchanged)
 		(void)memcpy(content_hash, t->p.content_hash, sizeof(content_hash));
-	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+	for (char *word = strtok_r(copy, " ", &save); word != NULL;
+	     word = strtok_r(NULL, " ", &save)) {
 		char *value = strchr(word, '=');
 
 		*value++ = '\0';
@@ -315,7 +321,8 @@ a_grace_period_that_ends_erases(void **state)
 	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
 	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
 	cycle_change_clear(&t.ch);
-	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch, &t.err));
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch,
+	    &t.err));
 	assert_int_equal(PERSON_ERASED, t.p.state);
 	assert_int_equal(0, t.p.attrs.count);
 	assert_string_equal("", t.p.dn);
@@ -338,7 +345,8 @@ the_erased_whose_entry_is_still_there_stay_erased(void **state)
 	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, NOW + 1, &t.ch, &t.err));
 	assert_int_equal(PERSON_LEAVER, t.p.state);
 	cycle_change_clear(&t.ch);
-	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch, &t.err));
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t.p, &again, t.p.due_at_s, &t.ch,
+	    &t.err));
 	assert_int_equal(PERSON_ERASED, t.p.state);
 	t.unchanged = true;
 	assert_int_equal(MU_OK, tell(&t, ended, NOW + 40 * MU_DAY_S));
@@ -368,7 +376,7 @@ who_is_gone_goes_whatever_their_last_entry_said(void **state)
 	person_end(&t);
 }
 
-/* --- What actions gave ------------------------------------------------------------------------------ */
+/* --- What actions gave ---------------------------------------------------------------------- */
 
 static void
 grant_add(struct told *t, const char *role, int64_t starts_at_s, int64_t ends_at_s)
@@ -376,8 +384,9 @@ grant_add(struct told *t, const char *role, int64_t starts_at_s, int64_t ends_at
 	struct store_person *p = &t->p;
 
 	p->grants = mu_alloc_again(p->grants, p->grant_count + 1, sizeof(*p->grants));
-	p->grants[p->grant_count] = (struct grant){ .person_id = p->person_id, .role = mu_strdup(role),
-		.reason = mu_strdup(""), .starts_at_s = starts_at_s, .ends_at_s = ends_at_s };
+	p->grants[p->grant_count] = (struct grant){ .person_id = p->person_id,
+		.role = mu_strdup(role), .reason = mu_strdup(""), .starts_at_s = starts_at_s,
+		.ends_at_s = ends_at_s };
 	mu_uuid_new(&p->grants[p->grant_count++].grant_id);
 }
 
@@ -411,7 +420,8 @@ grant_runs_from_its_start_to_its_end(void **state)
 	look(&t, false, NOW + 20);
 	wants(&t, ACCOUNT_ENABLED, "group all\n");
 	assert_true(strings_has(&t.ch.lost, "helper"));
-	assert_false(t.ch.removal);		/* every grant ends: nothing that the brake judges */
+	/* every grant ends: nothing that the brake judges */
+	assert_false(t.ch.removal);
 	assert_true(t.ch.accounts[0].urgent);
 	assert_int_equal(1, t.ch.end_count);
 	assert_string_equal("ended", t.ch.ends[0].reason);
@@ -426,14 +436,17 @@ static struct end_row {
 	bool blocked, suspended;
 	const char *want;		/* NULL: the grant stays */
 } end_rows[] = {
-	{ "a grant outlasts a change that has nothing to do with it", STAFF "title=x", false, false, NULL },
+	{ "a grant outlasts a change that has nothing to do with it", STAFF "title=x", false, false,
+	    NULL },
 	{ "P5_3_a_leavers_grant_goes", NULL, false, false, "left" },
 	{ "P5_3_a_revoked_persons_grant_goes", STAFF, true, false, "revoked" },
-	{ "P5_4_a_mover_loses_a_grant_that_is_not_for_them_any_more", STAFF "department=Ops", false, false,
-	    "no longer requestable" },
+	{ "P5_4_a_mover_loses_a_grant_that_is_not_for_them_any_more", STAFF "department=Ops",
+	    false, false, "no longer requestable" },
 	{ "who is suspended by an administrator has their grant later", STAFF, false, true, NULL },
-	{ "who is suspended by the directory has it later, too", STAFF "status=away", false, false, NULL },
-	{ "who is past their end date has left", STAFF "endDate=20010909014640Z", false, false, "left" },
+	{ "who is suspended by the directory has it later, too", STAFF "status=away", false, false,
+	    NULL },
+	{ "who is past their end date has left", STAFF "endDate=20010909014640Z", false, false,
+	    "left" },
 };
 
 static void
@@ -540,7 +553,8 @@ P5_10_held_keep_all_but_what_time_and_actions_take(void **state)
 	(void)state;
 	person_init(&t);
 	grant_add(&t, "helper", NOW - 10, NOW + 20);
-	assert_int_equal(MU_OK, tell(&t, STAFF "endDate=20010909014645Z", NOW));	/* NOW + 5 */
+	/* NOW + 5 */
+	assert_int_equal(MU_OK, tell(&t, STAFF "endDate=20010909014645Z", NOW));
 	look(&t, true, NOW + 10);
 	wants(&t, ACCOUNT_ENABLED, "group all\ngroup help\n");
 	assert_int_equal(PERSON_ACTIVE, t.p.state);
@@ -566,7 +580,8 @@ P5_10_held_keep_roles_that_the_facts_no_longer_give(void **state)
 	(void)state;
 	person_init(&t);
 	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
-	attrs_clear(&t.p.attrs);			/* as a group that is gone, or another policy */
+	/* as a group that is gone, or another policy */
+	attrs_clear(&t.p.attrs);
 	attrs_add(&t.p.attrs, "uid", "ann");
 	look(&t, true, NOW + 1);
 	wants(&t, ACCOUNT_ENABLED, "group all\ngroup sales\n");

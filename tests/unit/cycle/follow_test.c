@@ -1,5 +1,5 @@
 /*
- * follow_test.c - a policy comes into force: read, verified, and everyone decided on by it, through the brake
+ * follow_test.c - a policy comes into force: verified, and everyone decided on by it
  */
 #include "unit/cycle/world.h"
 
@@ -36,8 +36,8 @@ apply_try(const char *roles, int64_t base, struct mu_err *err)
 	files_make(files, roles);
 	if (store_begin(admin, err) != MU_OK)
 		return err->rc;
-	rc = cycle_policy_apply(admin, files, FILES_COUNT, base, "a test", mac, NULL, attr_known, NULL, &faults,
-	    &version, err);
+	rc = cycle_policy_apply(admin, files, FILES_COUNT, base, "a test", mac, NULL, attr_known,
+	    NULL, &faults, &version, err);
 	if (rc == MU_OK) {
 		assert_int_equal(base + 1, version);
 		rc = store_commit(admin, err);
@@ -89,7 +89,8 @@ everyone_is_decided_on_by_a_new_policy(void **state)
 	person_as("c", "c", "title=x");		/* and what the directory says next, too */
 	slice();
 	rig_sql_is("0", "SELECT count(*) FROM brake_hold");
-	rig_sql_is("2", "SELECT body::json->>'version' FROM audit_record WHERE kind = 'policy.applied'");
+	rig_sql_is("2",
+	    "SELECT body::json->>'version' FROM audit_record WHERE kind = 'policy.applied'");
 }
 
 static void
@@ -156,7 +157,8 @@ killed_on_the_way_starts_over(void **state)
 	(void)state;
 	cycle_end();
 	MUST(apply_try(swapped_yaml, 1, &err));
-	MUST(cycle_policy_in_force(store, NULL, 0, mac, NULL, attr_known, NULL, &policy, &policy_version, &err));
+	MUST(cycle_policy_in_force(store, NULL, 0, mac, NULL, attr_known, NULL, &policy,
+	    &policy_version, &err));
 	cycle_start();				/* reads the new policy, has decided nobody by it */
 	until("2", DECIDED);
 	rig_sql_is("2", WITH("watch"));
@@ -242,7 +244,8 @@ plan_names_who_loses_first(void **state)
 	MUST(cycle_plan(store, &candidate, mu_now_s(), &out, &err));
 	assert_ptr_equal(out.data, strstr(out.data, "base 1\nk k "));
 	loses = strstr(out.data, "active loses helper; mem: loses group help\nc c ");
-	gains = strstr(out.data, "active gains ops; mem: gains group ops\n12 people, 2 would change: 1 lose, 1 gain\n");
+	gains = strstr(out.data,
+	    "active gains ops; mem: gains group ops\n12 people, 2 would change: 1 lose, 1 gain\n");
 	assert_non_null(loses);
 	assert_non_null(gains);
 	rig_sql_is("2", WITH("ops"));

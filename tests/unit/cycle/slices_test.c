@@ -3,7 +3,7 @@
  */
 #include "unit/cycle/world.h"
 
-/* --- Nobody is left in -------------------------------------------------------------------------------------- */
+/* --- Nobody is left in ---------------------------------------------------------------------- */
 
 static void
 leaver_survives_the_groups_beginning(void **state)
@@ -35,7 +35,8 @@ refused_slice_keeps_no_cookie(void **state)
 	keys_away = false;
 	begins(DIRECTORY_GROUPS, false);
 	slice();
-	rig_sql_is("rid=1", "SELECT convert_from(cookie, 'UTF8') FROM source_search WHERE search = 'people'");
+	rig_sql_is("rid=1",
+	    "SELECT convert_from(cookie, 'UTF8') FROM source_search WHERE search = 'people'");
 }
 
 static void
@@ -49,7 +50,8 @@ refused_end_is_no_end(void **state)
 	keys_away = true;
 	assert_int_equal(MU_ERETRY, slice_try());
 	keys_away = false;
-	begins(DIRECTORY_GROUPS, false);	/* the people's new listing has not begun: l may be in it */
+	/* the people's new listing has not begun: l may be in it */
+	begins(DIRECTORY_GROUPS, false);
 	refreshed(DIRECTORY_GROUPS, VERDICT_COMPLETE, DIRECTORY_DELTA, 0);
 	slice();
 	rig_sql_is("active", ACTIVE("l"));
@@ -88,7 +90,8 @@ who_waits_for_a_decision_gets_it_on_the_next_connection(void **state)
 	group("ops", left, 1);
 	refreshed(DIRECTORY_GROUPS, VERDICT_COMPLETE, DIRECTORY_DELTA, 1);
 	slice();
-	begins(DIRECTORY_GROUPS, false);	/* connected anew: of groups there is no news left */
+	/* connected anew: of groups there is no news left */
+	begins(DIRECTORY_GROUPS, false);
 	begins(DIRECTORY_PEOPLE, false);
 	refreshed(DIRECTORY_GROUPS, VERDICT_COMPLETE, DIRECTORY_DELTA, 0);
 	refreshed(DIRECTORY_PEOPLE, VERDICT_COMPLETE, DIRECTORY_DELTA, 0);
@@ -134,7 +137,8 @@ narrowed_listing_is_no_place_to_resume_from(void **state)
 	slice();
 	rig_sql_is("12", "SELECT count(*) FROM person WHERE state = 'active'");
 	rig_sql_is("0", "SELECT length(cookie) FROM source_search WHERE search = 'people'");
-	begins(DIRECTORY_PEOPLE, false);	/* connected anew: what is deleted by name is believed */
+	/* connected anew: what is deleted by name is believed */
+	begins(DIRECTORY_PEOPLE, false);
 	removed(DIRECTORY_PEOPLE, "c");
 	refreshed(DIRECTORY_PEOPLE, VERDICT_COMPLETE, DIRECTORY_DELTA, 0);
 	slice();
@@ -175,7 +179,7 @@ removed_twice_is_once(void **state)
 	rig_sql_is("0", "SELECT count(*) FROM brake_hold");
 }
 
-/* --- Nobody goes by mistake --------------------------------------------------------------------------------- */
+/* --- Nobody goes by mistake ----------------------------------------------------------------- */
 
 static void
 who_comes_back_within_a_refresh_stays(void **state)
@@ -240,7 +244,7 @@ held_person_is_not_let_go_by_another_change(void **state)
 	removed(DIRECTORY_PEOPLE, "e");
 	slice();
 	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
-	group("ops", more, 3);			/* c gains a role, and is still not in the directory */
+	group("ops", more, 3);		/* c gains a role, and is still not in the directory */
 	slice();
 	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
 	person("c");
@@ -248,7 +252,7 @@ held_person_is_not_let_go_by_another_change(void **state)
 	rig_sql_is("2", "SELECT count(*) FROM brake_hold");
 }
 
-/* --- Nobody blocks the way of others ------------------------------------------------------------------------ */
+/* --- Nobody blocks the way of others -------------------------------------------------------- */
 
 static void
 two_joiners_of_one_name(void **state)

@@ -1,6 +1,6 @@
 /*
- * The world of the cycle's tests: a directory that says what a test makes it say, slice by slice, a real
- * store, keys whose MACs anybody could make, and a brake that lets two go within the hour.
+ * The world of the cycle's tests: a directory that says what a test makes it say, slice by slice, a
+ * real store, keys whose MACs anybody could make, and a brake that lets two go within the hour.
  */
 #ifndef UNIT_CYCLE_WORLD_H
 #define UNIT_CYCLE_WORLD_H
@@ -15,7 +15,8 @@
 #include "store/source.h"
 #include "unit/store/rig.h"
 
-#define PARTS (STORE_PERSON | STORE_ACCOUNT | STORE_AUDIT | STORE_SOURCE | STORE_POLICY | STORE_GRANT)
+#define PARTS \
+	(STORE_PERSON | STORE_ACCOUNT | STORE_AUDIT | STORE_SOURCE | STORE_POLICY | STORE_GRANT)
 
 static const char roles_yaml[] =
     "- role: chat\n"
@@ -33,9 +34,10 @@ static const char roles_yaml[] =
     "  gives: [{platform: mem, groups: [guard]}]\n"
     "  birthright: (employeeType=staff)\n"
     "  identified: seen\n";
-static const char brake_yaml[] = "- {per: source, removals: {at_least: 2, share: 1%, within: 1h}}\n";
+static const char brake_yaml[] =
+    "- {per: source, removals: {at_least: 2, share: 1%, within: 1h}}\n";
 
-/* --- The directory ------------------------------------------------------------------------------- */
+/* --- The directory -------------------------------------------------------------------------- */
 
 struct directory {
 	const struct directory_events *events;
@@ -47,14 +49,16 @@ static struct directory directory;
 static struct mu_loop *loop;
 
 void
-directory_shape(const struct directory_source *source, enum directory_search search, struct mu_buf *b)
+directory_shape(const struct directory_source *source, enum directory_search search,
+    struct mu_buf *b)
 {
 	mu_buf_format(b, "%s %d", source->name, (int)search);
 }
 
 enum mu_rc
-directory_open(struct mu_loop *l, const struct directory_source *source, const struct directory_resume *resume,
-    const struct directory_events *events, void *ctx, struct directory **out_directory, struct mu_err *err)
+directory_open(struct mu_loop *l, const struct directory_source *source,
+    const struct directory_resume *resume, const struct directory_events *events, void *ctx,
+    struct directory **out_directory, struct mu_err *err)
 {
 	(void)source;
 	(void)err;
@@ -73,7 +77,7 @@ directory_close(struct directory *d)
 	(void)d;
 }
 
-/* --- The cycle under test ---------------------------------------------------------------------------- */
+/* --- The cycle under test ------------------------------------------------------------------- */
 
 static struct policy *policy;
 static struct cycle_platform platform = { "mem", "uid", NULL };
@@ -104,7 +108,8 @@ mac_one(const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES])
 }
 
 static inline enum mu_rc
-mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES], struct mu_err *err)
+mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES],
+    struct mu_err *err)
 {
 	(void)ctx;
 	if (keys_away)
@@ -115,8 +120,8 @@ mac(void *ctx, const struct mu_buf *bytes, size_t count, unsigned char (*out_mac
 }
 
 static inline enum mu_rc
-mac_check(void *ctx, const struct mu_buf *bytes, const unsigned char (*macs)[MAC_BYTES], size_t count,
-    bool *out_right, struct mu_err *err)
+mac_check(void *ctx, const struct mu_buf *bytes, const unsigned char (*macs)[MAC_BYTES],
+    size_t count, bool *out_right, struct mu_err *err)
 {
 	(void)ctx;
 	checks_asked++;
@@ -134,16 +139,17 @@ mac_check(void *ctx, const struct mu_buf *bytes, const unsigned char (*macs)[MAC
 static inline struct cycle_rules
 rules(void)
 {
-	return (struct cycle_rules){ .policy = policy, .version = policy_version, .platforms = &platform,
-		.platform_count = 1 };
+	return (struct cycle_rules){ .policy = policy, .version = policy_version,
+		.platforms = &platform, .platform_count = 1 };
 }
 
 static inline void
 cycle_start(void)
 {
-	struct cycle_host host = { .loop = loop, .store = store, .source = &source, .uid_name = "uid",
-		.rules = rules(), .attr_known = attr_known, .holder = "test", .has_clock = true, .mac = mac,
-		.mac_check = mac_check };
+	struct cycle_host host = { .loop = loop, .store = store, .source = &source,
+		.uid_name = "uid", .rules = rules(), .attr_known = attr_known,
+		.holder = "test", .has_clock = true,
+		.mac = mac, .mac_check = mac_check };
 
 	hint = store_hint_open(loop, rig.logins.conninfo[STORE_ROLE_CYCLE]);
 	host.hint = hint;
@@ -217,7 +223,7 @@ teardown(void **state)
 	return rig_down(state);
 }
 
-/* --- What a test says ------------------------------------------------------------------------------------ */
+/* --- What a test says ----------------------------------------------------------------------- */
 
 static inline struct mu_uuid
 uuid_of(const char *name)
@@ -320,7 +326,7 @@ slice(void)
 	MUST(directory.events->slice_end(directory.ctx, &err));
 }
 
-/* --- What happens while the loop runs ----------------------------------------------------------------------- */
+/* --- What happens while the loop runs ------------------------------------------------------- */
 
 static inline void
 loop_stop(void *ctx)
@@ -368,7 +374,8 @@ ends_pass(const char *name)
 {
 	char sql[300];
 
-	(void)snprintf(sql, sizeof(sql), "UPDATE person SET attrs = replace(attrs, '20990101', '20200101'),"
+	(void)snprintf(sql, sizeof(sql),
+	    "UPDATE person SET attrs = replace(attrs, '20990101', '20200101'),"
 	    " due_at = '2020-01-01' WHERE dn <= 'uid=%s' AND state = 'active'", name);
 	free(rig_sql(sql));
 }
@@ -397,9 +404,9 @@ world_open(void **state)
 	(void)state;
 	keys_away = false;
 	policy_version = 0;
-	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member, source_search,"
-	    " source_verdict, brake_hold, brake_effect, quarantine, lease, receipt, audit_record,"
-	    " sync_request, policy_version, policy_file, policy_decided CASCADE"));
+	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member,"
+	    " source_search, source_verdict, brake_hold, brake_effect, quarantine, lease,"
+	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided CASCADE"));
 	cycle_start();
 	full_read(all, MU_COUNT(all));
 	rig_sql_is("12", "SELECT count(*) FROM person WHERE state = 'active'");
@@ -432,12 +439,13 @@ until_opened(int times)
 
 	while (directory.opened_count < times) {
 		if (mu_tick_ms() - since_ms > 20000)
-			fail_msg("the directory was opened %d times, not %d", directory.opened_count, times);
+			fail_msg("the directory was opened %d times, not %d",
+			    directory.opened_count, times);
 		until("1", "SELECT 1");
 	}
 }
 
-/* --- What actions write -------------------------------------------------------------------------------- */
+/* --- What actions write --------------------------------------------------------------------- */
 
 static inline struct mu_uuid
 person_id(const char *name)
@@ -455,7 +463,8 @@ person_id(const char *name)
 static inline struct cycle_again_host
 again_host(const struct cycle_rules *r)
 {
-	return (struct cycle_again_host){ .store = admin, .rules = r, .mac = mac, .mac_check = mac_check };
+	return (struct cycle_again_host){ .store = admin, .rules = r, .mac = mac,
+		.mac_check = mac_check };
 }
 
 /* In the open transaction of admin. */
@@ -510,8 +519,11 @@ blocked(const struct mu_uuid *id, bool is_blocked, struct cycle_effects *out_eff
 	MUST(store_commit(admin, &err));
 }
 
-#define ROLES(name) "SELECT replace(trim(both E'\\n' from roles), E'\\n', ' ') FROM person WHERE dn = 'uid=" name "'"
-#define ACCOUNT(name) "SELECT wanted_state FROM account a JOIN person p USING (person_id) WHERE dn = 'uid=" name "'"
+#define ROLES(name) \
+	"SELECT replace(trim(both E'\\n' from roles), E'\\n', ' ') FROM person" \
+	" WHERE dn = 'uid=" name "'"
+#define ACCOUNT(name) \
+	"SELECT wanted_state FROM account JOIN person USING (person_id) WHERE dn = 'uid=" name "'"
 #define COOKIES "SELECT count(*) FROM source_search WHERE length(cookie) > 0"
 
 #endif

@@ -14,6 +14,7 @@
 
 #define NOW	1000000000
 #define DAY	((int64_t)MU_DAY_S)
+#define SAYS(present, suspended, starts, ends)	{ present, suspended, starts, ends, false, 0 }
 
 static struct row {
 	const char *name;
@@ -23,20 +24,25 @@ static struct row {
 	enum person_state want;
 	int64_t want_due_s;
 } rows[] = {
-	{ "a joiner is active at once", PERSON_STAGED, NOW, { true, false, 0, 0, false, 0 }, PERSON_ACTIVE, 0 },
-	{ "a joiner of tomorrow is staged", PERSON_STAGED, NOW, { true, false, NOW + DAY, 0, false, 0 },
+	{ "a joiner is active at once", PERSON_STAGED, NOW, SAYS(true, false, 0, 0),
+	    PERSON_ACTIVE, 0 },
+	{ "a joiner of tomorrow is staged", PERSON_STAGED, NOW, SAYS(true, false, NOW + DAY, 0),
 	    PERSON_STAGED, NOW + DAY },
-	{ "the day has come", PERSON_STAGED, NOW - DAY, { true, false, NOW, 0, false, 0 }, PERSON_ACTIVE, 0 },
-	{ "an end date is looked at when it comes", PERSON_ACTIVE, NOW, { true, false, 0, NOW + 5, false, 0 },
+	{ "the day has come", PERSON_STAGED, NOW - DAY, SAYS(true, false, NOW, 0),
+	    PERSON_ACTIVE, 0 },
+	{ "an end date is looked at when it comes", PERSON_ACTIVE, NOW,
+	    SAYS(true, false, 0, NOW + 5),
 	    PERSON_ACTIVE, NOW + 5 },
-	{ "past the end date is a leaver", PERSON_ACTIVE, NOW - DAY, { true, false, 0, NOW, false, 0 },
+	{ "past the end date is a leaver", PERSON_ACTIVE, NOW - DAY, SAYS(true, false, 0, NOW),
 	    PERSON_LEAVER, NOW + 30 * DAY },
-	{ "gone from the directory is a leaver", PERSON_ACTIVE, NOW - DAY, { false, false, 0, 0, false, 0 },
+	{ "gone from the directory is a leaver", PERSON_ACTIVE, NOW - DAY, SAYS(false, false, 0, 0),
 	    PERSON_LEAVER, NOW + 30 * DAY },
-	{ "gone weighs more than suspended", PERSON_SUSPENDED, NOW - DAY, { false, true, 0, 0, false, 0 },
+	{ "gone weighs more than suspended", PERSON_SUSPENDED, NOW - DAY, SAYS(false, true, 0, 0),
 	    PERSON_LEAVER, NOW + 30 * DAY },
-	{ "a state rule suspends", PERSON_ACTIVE, NOW - DAY, { true, true, 0, 0, false, 0 }, PERSON_SUSPENDED, 0 },
-	{ "suspended comes back", PERSON_SUSPENDED, NOW - DAY, { true, false, 0, 0, false, 0 }, PERSON_ACTIVE, 0 },
+	{ "a state rule suspends", PERSON_ACTIVE, NOW - DAY, SAYS(true, true, 0, 0),
+	    PERSON_SUSPENDED, 0 },
+	{ "suspended comes back", PERSON_SUSPENDED, NOW - DAY, SAYS(true, false, 0, 0),
+	    PERSON_ACTIVE, 0 },
 	{ "an administrator suspends", PERSON_ACTIVE, NOW - DAY, { true, false, 0, 0, true, 0 },
 	    PERSON_SUSPENDED, 0 },
 	{ "a planned return is looked at when it comes", PERSON_SUSPENDED, NOW - DAY,
@@ -51,17 +57,21 @@ static struct row {
 	    { false, false, 0, 0, true, NOW + DAY }, PERSON_LEAVER, NOW + 30 * DAY },
 	{ "who was not to start yet is suspended, too", PERSON_STAGED, NOW - DAY,
 	    { true, false, NOW + 9, 0, true, NOW + DAY }, PERSON_SUSPENDED, NOW + 9 },
-	{ "a leaver stays one", PERSON_LEAVER, NOW - DAY, { false, false, 0, 0, false, 0 },
+	{ "a leaver stays one", PERSON_LEAVER, NOW - DAY, SAYS(false, false, 0, 0),
 	    PERSON_LEAVER, NOW + 29 * DAY },
-	{ "a leaver is erased after the grace", PERSON_LEAVER, NOW - 30 * DAY, { false, false, 0, 0, false, 0 },
+	{ "a leaver is erased after the grace", PERSON_LEAVER, NOW - 30 * DAY,
+	    SAYS(false, false, 0, 0),
 	    PERSON_ERASED, 0 },
-	{ "not a second before", PERSON_LEAVER, NOW - 30 * DAY + 1, { false, false, 0, 0, false, 0 },
+	{ "not a second before", PERSON_LEAVER, NOW - 30 * DAY + 1, SAYS(false, false, 0, 0),
 	    PERSON_LEAVER, NOW + 1 },
-	{ "a leaver in the directory again is a rehire", PERSON_LEAVER, NOW - DAY, { true, false, 0, 0, false, 0 },
+	{ "a leaver in the directory again is a rehire", PERSON_LEAVER, NOW - DAY,
+	    SAYS(true, false, 0, 0),
 	    PERSON_ACTIVE, 0 },
-	{ "a rehire may start in the future", PERSON_LEAVER, NOW - DAY, { true, false, NOW + DAY, 0, false, 0 },
+	{ "a rehire may start in the future", PERSON_LEAVER, NOW - DAY,
+	    SAYS(true, false, NOW + DAY, 0),
 	    PERSON_STAGED, NOW + DAY },
-	{ "erased and gone stays erased", PERSON_ERASED, NOW - DAY, { false, false, 0, 0, false, 0 }, PERSON_ERASED, 0 },
+	{ "erased and gone stays erased", PERSON_ERASED, NOW - DAY, SAYS(false, false, 0, 0),
+	    PERSON_ERASED, 0 },
 };
 
 static void
