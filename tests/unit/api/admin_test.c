@@ -39,15 +39,15 @@ route_ask(struct http_client *c, const struct http_route *route)
 }
 
 static struct stranger {
-	const char *name;
+	const char *name, *told;
 	struct http_client *client;
 } strangers[] = {
-	{ "P3_1_nobody_gets_in_without_a_certificate", NULL },
-	{ "P3_1_nobody_gets_in_with_a_foreign_certificate", NULL },
-	{ "P3_1_nobody_gets_in_with_the_certificate_of_a_platform", NULL },
-	{ "P3_1_nobody_gets_in_with_a_session_that_is_over", NULL },
-	{ "P3_1_nobody_gets_in_who_has_left", NULL },
-	{ "P3_1_nobody_gets_in_after_logging_out", NULL },
+	{ "P3_1_nobody_gets_in_without_a_certificate", "is needed", NULL },
+	{ "P3_1_nobody_gets_in_with_a_foreign_certificate", "not good", NULL },
+	{ "P3_1_nobody_gets_in_with_the_certificate_of_a_platform", "No session", NULL },
+	{ "P3_1_nobody_gets_in_with_a_session_that_is_over", "has ended", NULL },
+	{ "P3_1_nobody_gets_in_who_has_left", "has ended", NULL },
+	{ "P3_1_nobody_gets_in_after_logging_out", "has ended", NULL },
 };
 
 static void
@@ -94,6 +94,7 @@ stranger_row(void **state)
 		if (route_ask(s->client, &routes[i]) != 401)
 			fail_msg("%s %s: %d %s", routes[i].method, routes[i].pattern, reply.status,
 			    mu_buf_text(&reply.body));
+		says(s->told);
 		says("muster login");
 		assert_non_null(http_client_header(s->client, "www-authenticate"));
 		/* one record each, up to so many of one address */

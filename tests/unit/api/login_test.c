@@ -183,9 +183,9 @@ a_one_time_code_is_spent_for_a_seed(void **state)
 	mu_secret_set(&uri, text, strlen(text));
 	scan(&novice, &uri);
 	assert_int_equal(401, login_as("novice", PASSWORD, mu_secret_text(&word), NULL, NULL));
-	/* who has not used a code yet acts by none */
+	/* who has not used a code yet proposes nothing, and is told of nobody */
 	assert_int_equal(401, login_as("novice", PASSWORD, code_now(&novice), NULL,
-	    "{\"action\":\"suspend\",\"args\":{},\"reason\":\"x\",\"targets\":[\"sam\"]}"));
+	    "{\"action\":\"suspend\",\"args\":{},\"reason\":\"x\",\"targets\":[\"shared@example.org\"]}"));
 	assert_int_equal(200, login_as("novice", PASSWORD, code_now(&novice), request_pem(), NULL));
 	says("\"certificate\"");
 }
