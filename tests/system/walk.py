@@ -213,7 +213,8 @@ class Walk:
 
 def invitation(walk):
     """What to type while everything is up."""
-    stage, visitor, mover = walk.stage, walk.visitor, walk.old_colleague
+    stage, visitor, mover = walk.stage, walk.visitor, walk.granted_person
+    third = walk.administrators_there[-1]
     directory, musterd = stage.directory, stage.musterd
     clients = Path(__file__).resolve().parent / "clients"
     password = write_file(stage.workdir.path / "admin-password", directory.admin_password,
@@ -232,8 +233,15 @@ Everything is up. In another terminal, try
   {mover.name} moves to Engineering
     printf 'dn: {mover.dn}\\nchangetype: modify\\nreplace: departmentNumber\\ndepartmentNumber: Engineering\\n' \\
       | ldapmodify {write}
-  {visitor.name} leaves
-    ldapdelete {write} {visitor.dn}
+  {third.person.name} administers with the codes of this seed (oathtool --totp -b prints them, too, and a phone)
+    {third.authenticator.uri}
+    export MUSTER_HOME={third.home}
+    {third.binary} status
+    {third.binary} person show {visitor.uid}
+    {third.binary} revoke {visitor.uid} --reason 'to see it' --wait
+    {third.binary} help
+  {walk.granted_person.name} leaves
+    ldapdelete {write} {walk.granted_person.dn}
   what muster does and what it thinks
     tail -f {musterd.server.log}
     curl -s --unix-socket {musterd.console} http://localhost/v1/status | jq .

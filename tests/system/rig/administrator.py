@@ -22,6 +22,7 @@ class Authenticator:
     """RFC 6238 as a phone does it: SHA-1, six digits, thirty seconds, and never a code ahead of time."""
 
     def __init__(self, uri):
+        self.uri = uri
         parts = urlsplit(uri)
         assert (parts.scheme, parts.netloc) == ("otpauth", "totp"), uri
         fields = {name: values[0] for name, values in parse_qs(parts.query).items()}
