@@ -148,7 +148,7 @@ api_client_retire(const struct api_client_host *host, const char *const *names, 
 			continue;
 		while (k < name_count && strcmp(names[k], clients.list[i].name) != 0)
 			k++;
-		if (k == name_count && clients.list[i].configured && client_remove(host, &clients.list[i], err) != MU_OK)
+		if (k == name_count && client_remove(host, &clients.list[i], err) != MU_OK)
 			return err->rc;
 	}
 	return MU_OK;
