@@ -1,5 +1,5 @@
 /*
- * action/action_priv.h - what the files of the room share: requests, documents, kinds, a job in hand
+ * action/action_priv.h - what the files of the room share: requests, documents, kinds, a job
  */
 #ifndef ACTION_ACTION_PRIV_H
 #define ACTION_ACTION_PRIV_H
@@ -12,11 +12,12 @@
 #define ACTION_FILES_MAX	64
 #define ACTION_GIVEN_MAX_BYTES	256	/* of one text that says who is meant */
 
-/* --- Requests and documents (document.c): pure ------------------------------------------------------ */
+/* --- Requests and documents (document.c): pure ------------------------------------------------ */
 
 /* In the order of their names: canonical. */
 enum action_arg {
-	ARG_BASE, ARG_CERTIFICATE, ARG_CSR, ARG_EVIDENCE, ARG_FILES, ARG_LEVEL, ARG_METHOD, ARG_NAME,
+	ARG_BASE, ARG_CERTIFICATE, ARG_CSR, ARG_EVIDENCE, ARG_FILES, ARG_LEVEL, ARG_METHOD,
+	    ARG_NAME,
 	ARG_PLATFORM, ARG_ROLE, ARG_SOURCE, ARG_UNTIL,
 };
 #define ARG_COUNT	(ARG_UNTIL + 1)
@@ -35,17 +36,17 @@ struct action_request {
 	enum action_kind kind;
 	struct action_args args;
 	char *reason;
-	char **targets;			/* each says who is meant; at least one if the kind is about people */
+	char **targets;			/* each says who is meant; at least one, of people */
 	size_t target_count;
 };
 void action_request_clear(struct action_request *r);
 
 /*
- * MU_EINPUT  anything but a whole request of a known kind: err names the member. out_kind is set as soon
- *            as it is known, for the record of the refusal; *out_known says whether.
+ * MU_EINPUT  anything but a whole request of a known kind: err names the member. out_kind is set as
+ *            soon as it is known, for the record of the refusal; *out_known says whether.
  */
-MU_CHECKED enum mu_rc action_request_parse(const struct json_node *n, enum action_kind *out_kind, bool *out_known,
-    struct action_request *out_request, struct mu_err *err);
+MU_CHECKED enum mu_rc action_request_parse(const struct json_node *n, enum action_kind *out_kind,
+    bool *out_known, struct action_request *out_request, struct mu_err *err);
 
 struct action_document {
 	enum action_kind kind;
@@ -69,9 +70,10 @@ MU_CHECKED enum mu_rc action_document_parse(const char *text, struct action_docu
     struct mu_err *err);
 
 /* Text that people read: UTF-8 that shows, not all blank, 1 to max_bytes. MU_EINPUT names it. */
-MU_CHECKED enum mu_rc action_text_check(const char *text, const char *name, size_t max_bytes, struct mu_err *err);
+MU_CHECKED enum mu_rc action_text_check(const char *text, const char *name, size_t max_bytes,
+    struct mu_err *err);
 
-/* --- A job: one action being previewed or executed, in an open transaction --------------------------- */
+/* --- A job: one action being previewed or executed, in an open transaction -------------------- */
 
 struct action_job {
 	const struct action_host *host;
@@ -80,19 +82,19 @@ struct action_job {
 	int64_t now_ms;
 	bool earnest;			/* not a preview */
 	struct store_people people;	/* the targets, locked, in order of person_id */
-	int64_t approvals;		/* that it needs: set by the gate, raised by the kind's check */
+	int64_t approvals;		/* needed: set by the gate, raised by the kind's check */
 	/* What came of it */
 	struct action_effects effects;
 	struct mu_buf lines;		/* for the preview, each ended by a newline */
 	char *certificate;
 	int64_t not_after_s, version;
 	struct mu_secret shown;		/* a one-time code, for the one who executed it alone */
-	/* Why it was refused, with ids in place of names: what is recorded; "" : the error's own text */
+	/* Why it was refused, with ids in place of names: what is recorded; "": the error's text */
 	struct mu_buf recorded;
 };
 void action_job_clear(struct action_job *j);
 
-/* --- Kinds (kinds.c): a row each ---------------------------------------------------------------------- */
+/* --- Kinds (kinds.c): a row each -------------------------------------------------------------- */
 
 enum action_about { ABOUT_NOBODY, ABOUT_ONE, ABOUT_PEOPLE, ABOUT_HELD };
 
@@ -104,7 +106,7 @@ struct action_row {
 	const char *says;		/* what it comes to, for the preview */
 	bool decides;			/* its people are decided anew behind execute */
 	const char *hint;		/* channel that hears of its commit; NULL: none */
-	action_step_fn *check;		/* may it be, as things are now? NULL: whenever it is allowed */
+	action_step_fn *check;		/* may it be, as things are now? NULL: always */
 	action_step_fn *execute;	/* writes, with its records */
 };
 const struct action_row *action_row(enum action_kind kind);
@@ -119,11 +121,11 @@ MU_CHECKED enum mu_rc action_job_check(struct action_job *j, struct mu_err *err)
 /* Behind check: writes and decides. The policy is not to be used after. */
 MU_CHECKED enum mu_rc action_job_execute(struct action_job *j, struct mu_err *err);
 
-/* --- Who is meant (who.c) ------------------------------------------------------------------------------- */
+/* --- Who is meant (who.c) --------------------------------------------------------------------- */
 
 /*
- * Sets doc's targets to the people meant. MU_EINPUT: some are nobody or several; then out_json has the
- * answer with all of them. Candidates beyond the asker's scope are not shown.
+ * Sets doc's targets to the people meant. MU_EINPUT: some are nobody or several; then out_json has
+ * the answer with all of them. Candidates beyond the asker's scope are not shown.
  */
 MU_CHECKED enum mu_rc action_who_resolve(struct action_job *j, const struct auth_who *who,
     const struct action_request *request, struct action_document *doc, struct mu_buf *out_json,
@@ -133,7 +135,7 @@ int action_uuid_order(const void *a, const void *b);		/* struct mu_uuid, for qso
 /* Sorts, drops repeats; returns how many are left. */
 size_t action_uuids_unique(struct mu_uuid *list, size_t count);
 
-/* --- Answers (answer.c) --------------------------------------------------------------------------------- */
+/* --- Answers (answer.c) ----------------------------------------------------------------------- */
 
 /* An action with all that stands about it. */
 struct action_file {
@@ -145,16 +147,20 @@ struct action_file {
 void action_file_clear(struct action_file *f);
 
 /* Reads people: all whom action, approvals and result name. */
-MU_CHECKED enum mu_rc action_file_people(const struct action_host *h, struct action_file *f, struct mu_err *err);
+MU_CHECKED enum mu_rc action_file_people(const struct action_host *h, struct action_file *f,
+    struct mu_err *err);
 /* NULL: not among them. */
-const struct store_person *action_person_find(const struct store_people *people, const struct mu_uuid *id);
+const struct store_person *action_person_find(const struct store_people *people,
+    const struct mu_uuid *id);
 
-void action_person_json(struct json_writer *w, const char *name, const struct store_person *p);	/* PERSON-REF */
+/* PERSON-REF */
+void action_person_json(struct json_writer *w, const char *name, const struct store_person *p);
 /* ACTION of api/admin.h; preview, shown NULL: none. */
-void action_file_json(const struct action_file *f, const struct action_job *preview, const struct mu_secret *shown,
-    struct json_writer *w);
+void action_file_json(const struct action_file *f, const struct action_job *preview,
+    const struct mu_secret *shown, struct json_writer *w);
 /* The answer to a proposal. */
-void action_proposal_json(const struct action_file *f, const struct action_job *j, struct mu_buf *b);
+void action_proposal_json(const struct action_file *f, const struct action_job *j,
+    struct mu_buf *b);
 /* What is kept as the action's result: ids in place of names. */
 void action_result_json(const struct action_job *j, struct mu_buf *b);
 /* When it ends if nobody does anything. */

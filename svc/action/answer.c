@@ -1,8 +1,8 @@
 /*
  * action/answer.c - what administrators are answered: the shapes of api/admin.h, always canonical
  *
- * What is kept names people by id alone; names are looked up when something is answered, so that who is
- * erased has no name left in an old action.
+ * What is kept names people by id alone; names are looked up when something is answered, so that
+ * who is erased has no name left in an old action.
  */
 #include "action/action_priv.h"
 
@@ -50,7 +50,7 @@ action_lapses_at_s(const struct store_action *a)
 	return a->state == ACTION_PREPARED ? a->requested_at_s + ACTION_PREPARED_S : a->lapses_at_s;
 }
 
-/* --- People ----------------------------------------------------------------------------------------------- */
+/* --- People ----------------------------------------------------------------------------------- */
 
 const struct store_person *
 action_person_find(const struct store_people *people, const struct mu_uuid *id)
@@ -70,7 +70,8 @@ action_person_find(const struct store_people *people, const struct mu_uuid *id)
 }
 
 static void
-person_json(struct json_writer *w, const char *name, const struct mu_uuid *id, const char *shown, const char *uid)
+person_json(struct json_writer *w, const char *name, const struct mu_uuid *id, const char *shown,
+    const char *uid)
 {
 	json_object_begin(w, name);
 	json_uuid(w, "id", id);
@@ -86,7 +87,8 @@ action_person_json(struct json_writer *w, const char *name, const struct store_p
 }
 
 static void
-ref_json(struct json_writer *w, const char *name, const struct store_people *people, const struct mu_uuid *id)
+ref_json(struct json_writer *w, const char *name, const struct store_people *people,
+    const struct mu_uuid *id)
 {
 	const struct store_person *p = action_person_find(people, id);
 
@@ -103,8 +105,8 @@ result_people(const struct store_action *a, struct json_node **out_root)
 	struct mu_err err = MU_ERR_INIT;
 
 	*out_root = NULL;
-	if (a->result[0] == '\0' || json_parse(a->result, strlen(a->result), SIZE_MAX, "result", out_root,
-	    &err) != MU_OK)
+	if (a->result[0] == '\0' || json_parse(a->result, strlen(a->result), SIZE_MAX, "result",
+	    out_root, &err) != MU_OK)
 		return NULL;
 	return json_find(*out_root, "people");
 }
@@ -122,8 +124,8 @@ action_file_people(const struct action_host *h, struct action_file *f, struct mu
 {
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	const struct json_node *effects = result_people(&f->action, &root);
-	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(1 + f->approvals.count + f->doc.target_count +
-	    json_count(effects), sizeof(*ids));
+	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(1 + f->approvals.count +
+	    f->doc.target_count + json_count(effects), sizeof(*ids));
 	size_t count = 0;
 
 	ids[count++] = f->action.requester;
@@ -139,7 +141,7 @@ action_file_people(const struct action_host *h, struct action_file *f, struct mu
 	return store_person_read_ids(h->store, ids, count, &f->people, err);
 }
 
-/* --- Effects ------------------------------------------------------------------------------------------------ */
+/* --- Effects ---------------------------------------------------------------------------------- */
 
 static void
 strings_json(struct json_writer *w, const char *name, const struct strings *s)
@@ -162,8 +164,8 @@ effect_json(struct json_writer *w, const struct action_effect *x, bool kept)
 	if (kept)
 		json_uuid(w, "person", &x->person_id);
 	else
-		person_json(w, "person", &x->person_id, x->display_name == NULL ? "" : x->display_name,
-		    x->uid == NULL ? "" : x->uid);
+		person_json(w, "person", &x->person_id,
+		    x->display_name == NULL ? "" : x->display_name, x->uid == NULL ? "" : x->uid);
 	json_text(w, "refused", x->refused);
 	json_text(w, "to", person_state_name(x->to));
 	json_object_end(w);
@@ -208,7 +210,8 @@ value_json(struct json_writer *w, const char *name, const struct json_node *n)
 static void
 result_json(struct json_writer *w, const struct action_file *f)
 {
-	static const char *const members[] = { "accounts", "from", "gained", "lost", "person", "refused", "to" };
+	static const char *const members[] = { "accounts", "from", "gained", "lost", "person",
+	    "refused", "to" };
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	const struct json_node *effects = result_people(&f->action, &root);
 
@@ -235,7 +238,7 @@ result_json(struct json_writer *w, const struct action_file *f)
 	json_object_end(w);
 }
 
-/* --- Actions ------------------------------------------------------------------------------------------------- */
+/* --- Actions ---------------------------------------------------------------------------------- */
 
 static void
 approvals_json(struct json_writer *w, const struct action_file *f)
@@ -293,8 +296,8 @@ summary_json(struct json_writer *w, const struct action_document *d)
 	if (action_row(d->kind)->about == ABOUT_NOBODY)
 		mu_buf_text_add(&text, action_row(d->kind)->says);
 	else
-		mu_buf_format(&text, "%zu %s: %s", d->target_count, d->target_count == 1 ? "person" : "people",
-		    action_row(d->kind)->says);
+		mu_buf_format(&text, "%zu %s: %s", d->target_count,
+		    d->target_count == 1 ? "person" : "people", action_row(d->kind)->says);
 	json_text(w, "summary", text.data);
 }
 
@@ -313,8 +316,8 @@ preview_json(struct json_writer *w, const struct action_document *d, const struc
 }
 
 void
-action_file_json(const struct action_file *f, const struct action_job *preview, const struct mu_secret *shown,
-    struct json_writer *w)
+action_file_json(const struct action_file *f, const struct action_job *preview,
+    const struct mu_secret *shown, struct json_writer *w)
 {
 	const struct store_action *a = &f->action;
 

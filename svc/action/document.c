@@ -68,11 +68,11 @@ action_document_clear(struct action_document *d)
 	*d = (struct action_document){ .target_count = 0 };
 }
 
-/* --- Text ----------------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 /*
- * Does what begins here (well-formed UTF-8) show as itself? Control characters do not, nor do the marks
- * that turn the direction of what follows: an approver is to read what the asker wrote.
+ * Does what begins here (well-formed UTF-8) show as itself? Control characters do not, nor do the
+ * marks that turn the direction of what follows: an approver is to read what the asker wrote.
  */
 static bool
 shows(const unsigned char *at)
@@ -82,9 +82,10 @@ shows(const unsigned char *at)
 	if (at[0] == 0xc2 && at[1] < 0xa0)			/* U+0080 to U+009F */
 		return false;
 	if (at[0] == 0xe2 && at[1] == 0x80 && ((at[2] >= 0x8e && at[2] <= 0x8f) ||
-	    (at[2] >= 0xa8 && at[2] <= 0xae)))			/* U+200E, U+200F, U+2028 to U+202E */
+	    (at[2] >= 0xa8 && at[2] <= 0xae)))	/* U+200E, U+200F, U+2028 to U+202E */
 		return false;
-	return !(at[0] == 0xe2 && at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);	/* U+2066 to U+2069 */
+	/* U+2066 to U+2069 */
+	return !(at[0] == 0xe2 && at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
 }
 
 enum mu_rc
@@ -93,12 +94,15 @@ action_text_check(const char *text, const char *name, size_t max_bytes, struct m
 	size_t bytes = strlen(text);
 
 	if (bytes > max_bytes)
-		return mu_fail(err, MU_EINPUT, "%s: %zu bytes, at most %zu", name, bytes, max_bytes);
+		return mu_fail(err, MU_EINPUT, "%s: %zu bytes, at most %zu", name, bytes,
+		    max_bytes);
 	if (!mu_utf8_valid(text, bytes))
 		return mu_fail(err, MU_EINPUT, "%s: not UTF-8", name);
 	for (size_t i = 0; i < bytes; i++)
-		if (((unsigned char)text[i] & 0xc0) != 0x80 && !shows((const unsigned char *)text + i))
-			return mu_fail(err, MU_EINPUT, "%s: a control character at byte %zu", name, i + 1);
+		if (((unsigned char)text[i] & 0xc0) != 0x80 &&
+		    !shows((const unsigned char *)text + i))
+			return mu_fail(err, MU_EINPUT, "%s: a control character at byte %zu", name,
+			    i + 1);
 	if (strspn(text, " ") == bytes)
 		return mu_fail(err, MU_EINPUT, "%s: empty", name);
 	return MU_OK;
@@ -108,26 +112,29 @@ static enum mu_rc
 pem_check(const char *text, const char *name, size_t max_bytes, struct mu_err *err)
 {
 	if (text[0] == '\0' || strlen(text) > max_bytes)
-		return mu_fail(err, MU_EINPUT, "%s: PEM text of 1 to %zu bytes is wanted", name, max_bytes);
+		return mu_fail(err, MU_EINPUT, "%s: PEM text of 1 to %zu bytes is wanted", name,
+		    max_bytes);
 	for (const char *at = text; *at != '\0'; at++)
 		if ((*at < 0x20 && strchr("\t\r\n", *at) == NULL) || *at >= 0x7f)
 			return mu_fail(err, MU_EINPUT, "%s: not PEM text", name);
 	if (strstr(text, "PRIVATE KEY") != NULL)
-		return mu_fail(err, MU_EINPUT, "%s: this holds a private key, which is nobody else's business:"
-		    " send the request or the certificate alone, and make a new key", name);
+		return mu_fail(err, MU_EINPUT, "%s: this holds a private key, which is nobody"
+		    " else's business: send the request or the certificate alone, and make a new"
+		    " key", name);
 	return MU_OK;
 }
 
-/* --- Arguments ------------------------------------------------------------------------------------------ */
+/* --- Arguments -------------------------------------------------------------------------------- */
 
 static bool
 file_name_valid(const char *name)
 {
-	static const char all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789._-";
 	size_t bytes = strlen(name);
 
-	return bytes > 5 && bytes <= ARG_NAME_MAX_BYTES && strspn(name, all) == bytes && name[0] != '.' &&
-	    strcmp(name + bytes - 5, ".yaml") == 0;
+	return bytes > 5 && bytes <= ARG_NAME_MAX_BYTES && strspn(name, all) == bytes &&
+	    name[0] != '.' && strcmp(name + bytes - 5, ".yaml") == 0;
 }
 
 struct files_reading {
@@ -146,13 +153,13 @@ file_take(void *ctx, const char *name, const struct json_node *value)
 	size_t at = a->file_count;
 
 	if (!file_name_valid(name)) {
-		(void)mu_fail(r->err, MU_EINPUT, "args.files: \"%.64s\" is no name of a policy's file:"
-		    " letters, digits, '.', '_' and '-', ended by .yaml", name);
+		(void)mu_fail(r->err, MU_EINPUT, "args.files: \"%.64s\" is no name of a policy's"
+		    " file: letters, digits, '.', '_' and '-', ended by .yaml", name);
 		return false;
 	}
 	if (content == NULL || strlen(content) > POLICY_FILE_MAX_BYTES) {
-		(void)mu_fail(r->err, MU_EINPUT, "args.files: %s: text of at most %d bytes is wanted", name,
-		    POLICY_FILE_MAX_BYTES);
+		(void)mu_fail(r->err, MU_EINPUT, "args.files: %s: text of at most %d bytes is"
+		    " wanted", name, POLICY_FILE_MAX_BYTES);
 		return false;
 	}
 	for (; at > 0 && strcmp(a->files[at - 1].name, name) > 0; at--)
@@ -168,7 +175,8 @@ files_read(const struct json_node *n, struct action_args *a, struct mu_err *err)
 {
 	struct files_reading reading = { a, err, 0 };
 
-	if (json_kind(n) != JSON_KIND_OBJECT || json_count(n) == 0 || json_count(n) > ACTION_FILES_MAX)
+	if (json_kind(n) != JSON_KIND_OBJECT || json_count(n) == 0 ||
+	    json_count(n) > ACTION_FILES_MAX)
 		return mu_fail(err, MU_EINPUT, "args.files: an object of 1 to %d files is wanted",
 		    ACTION_FILES_MAX);
 	a->files = mu_alloc_zero(json_count(n), sizeof(*a->files));
@@ -186,7 +194,8 @@ arg_read(const struct json_node *n, enum action_arg arg, struct action_args *a, 
 	switch (args_known[arg].type) {
 	case TYPE_INT:
 		if (!json_node_int(n, &a->base) || a->base < 0 || a->base > JSON_INT_MAX)
-			return mu_fail(err, MU_EINPUT, "%s: a whole number from 0 is wanted", place);
+			return mu_fail(err, MU_EINPUT, "%s: a whole number from 0 is wanted",
+			    place);
 		return MU_OK;
 	case TYPE_FILES:
 		return files_read(n, a, err);
@@ -211,7 +220,8 @@ arg_read(const struct json_node *n, enum action_arg arg, struct action_args *a, 
 
 /* n may be NULL: no arguments were given. */
 static enum mu_rc
-args_read(const struct json_node *n, enum action_kind kind, struct action_args *a, struct mu_err *err)
+args_read(const struct json_node *n, enum action_kind kind, struct action_args *a,
+    struct mu_err *err)
 {
 	const struct action_row *row = action_row(kind);
 	const char *names[ARG_COUNT + 1] = { NULL };
@@ -230,8 +240,8 @@ args_read(const struct json_node *n, enum action_kind kind, struct action_args *
 		const struct json_node *value = json_find(n, args_known[i].name);
 
 		if (value == NULL && (row->needs & ARG(i)) != 0)
-			return mu_fail(err, MU_EINPUT, "args.%s is missing: %s needs it", args_known[i].name,
-			    action_kind_name(kind));
+			return mu_fail(err, MU_EINPUT, "args.%s is missing: %s needs it",
+			    args_known[i].name, action_kind_name(kind));
 		if (value == NULL)
 			continue;
 		if (arg_read(value, (enum action_arg)i, a, err) != MU_OK)
@@ -274,8 +284,8 @@ args_write(const struct action_args *a, struct json_writer *w)
 static void
 args_copy(struct action_args *to, const struct action_args *from)
 {
-	*to = (struct action_args){ .given = from->given, .base = from->base, .until_s = from->until_s,
-	    .file_count = from->file_count };
+	*to = (struct action_args){ .given = from->given, .base = from->base,
+	    .until_s = from->until_s, .file_count = from->file_count };
 	for (size_t i = 0; i < ARG_COUNT; i++)
 		to->text[i] = mu_strdup(from->text[i]);
 	to->files = mu_alloc_zero(from->file_count, sizeof(*to->files));
@@ -284,7 +294,7 @@ args_copy(struct action_args *to, const struct action_args *from)
 		    mu_strdup(from->files[i].content) };
 }
 
-/* --- Requests ------------------------------------------------------------------------------------------- */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static enum mu_rc
 kind_read(const struct json_node *n, enum action_kind *out_kind, struct mu_err *err)
@@ -375,10 +385,11 @@ action_request_parse(const struct json_node *n, enum action_kind *out_kind, bool
 	return MU_OK;
 }
 
-/* --- Documents ------------------------------------------------------------------------------------------ */
+/* --- Documents -------------------------------------------------------------------------------- */
 
 void
-action_document_begin(const struct action_request *r, const struct mu_uuid *requester, struct action_document *out)
+action_document_begin(const struct action_request *r, const struct mu_uuid *requester,
+    struct action_document *out)
 {
 	*out = (struct action_document){ .kind = r->kind, .requester = *requester };
 	args_copy(&out->args, &r->args);
@@ -409,7 +420,8 @@ action_document_format(const struct action_document *d, struct mu_buf *b)
 static enum mu_rc
 document_read(const struct json_node *n, struct action_document *d, struct mu_err *err)
 {
-	static const char *const names[] = { "action", "args", "id", "reason", "requester", "targets", NULL };
+	static const char *const names[] = { "action", "args", "id", "reason", "requester",
+	    "targets", NULL };
 	const struct json_node *list;
 	const char *reason, *id, *requester;
 
@@ -440,8 +452,8 @@ action_document_parse(const char *text, struct action_document *out_document, st
 	MU_AUTO(json_freep) struct json_node *root = NULL;
 	struct action_document d = { .target_count = 0 };
 
-	if (json_parse(text, strlen(text), ACTION_DOCUMENT_MAX_BYTES, "document", &root, err) != MU_OK ||
-	    document_read(root, &d, err) != MU_OK) {
+	if (json_parse(text, strlen(text), ACTION_DOCUMENT_MAX_BYTES, "document", &root,
+	    err) != MU_OK || document_read(root, &d, err) != MU_OK) {
 		action_document_clear(&d);
 		err->rc = MU_EBROKEN;
 		return mu_wrap(err, "an action's document in the store");

@@ -1,10 +1,10 @@
 /*
  * action/door.c - propose, execute, approve, deny, show: each one visit to the door
  *
- * Whoever brings a code locks the action first and has the code evaluated behind that: what was sent
- * twice finds the action executed and is answered, without a second evaluation that would count as a
- * wrong code. From then on all is looked at again, in the transaction that has used the code; a refusal
- * rolls it back, so the code is then unused, and is recorded in a transaction of its own.
+ * Whoever brings a code locks the action first and has the code evaluated behind that: what was
+ * sent twice finds the action executed and is answered, without a second evaluation that would
+ * count as a wrong code. From then on all is looked at again, in the transaction that has used the
+ * code; a refusal rolls it back, so the code is then unused, and has a transaction of its own.
  */
 #include "action/action_priv.h"
 
@@ -38,12 +38,12 @@ visit_clear(struct visit *v)
 	action_file_clear(&v->file);
 }
 
-/* --- Records ------------------------------------------------------------------------------------------------ */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 /* The record of a step, with up to four fields of its own. */
 static void
-record(const struct visit *v, enum audit_kind kind, const struct mu_uuid *actor, const struct audit_field *more,
-    size_t more_count)
+record(const struct visit *v, enum audit_kind kind, const struct mu_uuid *actor,
+    const struct audit_field *more, size_t more_count)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT;
 	char id[MU_UUID_TEXT_BYTES];
@@ -51,9 +51,11 @@ record(const struct visit *v, enum audit_kind kind, const struct mu_uuid *actor,
 	size_t count = 0;
 
 	if (actor != NULL)
-		fields[count++] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(actor, id));
+		fields[count++] = (struct audit_field)AUDIT_TEXT("actor", mu_uuid_format(actor,
+		    id));
 	if (v->known)
-		fields[count++] = (struct audit_field)AUDIT_TEXT("action", action_kind_name(v->file.action.kind));
+		fields[count++] = (struct audit_field)AUDIT_TEXT("action",
+		    action_kind_name(v->file.action.kind));
 	if (v->has_digest) {
 		mu_hex_format(&digest, v->file.action.digest, ACTION_DIGEST_BYTES);
 		fields[count++] = (struct audit_field)AUDIT_TEXT("digest", digest.data);
@@ -101,8 +103,9 @@ refuse(const struct visit *v, const struct mu_err *err)
 		MU_AUTO(mu_buf_clear) struct mu_buf row = MU_BUF_INIT;
 
 		mu_hex_format(&row, v->file.action.digest, ACTION_DIGEST_BYTES);
-		audit_record(v->host->store, AUDIT_ROW_TAMPERED, v->now_ms, (const struct audit_field[]){
-		    AUDIT_TEXT("table", "action"), AUDIT_TEXT("row", row.data) }, 2, NULL);
+		audit_record(v->host->store, AUDIT_ROW_TAMPERED, v->now_ms,
+		    (const struct audit_field[]){ AUDIT_TEXT("table", "action"),
+		    AUDIT_TEXT("row", row.data) }, 2, NULL);
 	}
 	record(v, AUDIT_ACTION_REFUSED, &v->who->person_id, why, MU_COUNT(why));
 	(void)!store_commit(v->host->store, &lost);
@@ -111,7 +114,7 @@ end:
 		mu_log_err(&lost, "action.refusal_not_recorded", "reason", reason, NULL);
 }
 
-/* --- The rows and their MACs ----------------------------------------------------------------------------------- */
+/* --- The rows and their MACs ------------------------------------------------------------------ */
 
 static void
 number_encode(struct mu_buf *b, int64_t value)
@@ -148,7 +151,8 @@ approval_encode(const struct store_approval *a, struct mu_buf *b)
 
 /* auth's functions take the host as the context of a callback. */
 static enum mu_rc
-mac_make(const struct visit *v, const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES], struct mu_err *err)
+mac_make(const struct visit *v, const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES],
+    struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
 
@@ -159,14 +163,14 @@ mac_make(const struct visit *v, const struct mu_buf *bytes, unsigned char out_ma
 }
 
 static enum mu_rc
-mac_right(const struct visit *v, const struct mu_buf *bytes, const unsigned char mac[MAC_BYTES], bool *out_right,
-    struct mu_err *err)
+mac_right(const struct visit *v, const struct mu_buf *bytes, const unsigned char mac[MAC_BYTES],
+    bool *out_right, struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
 
 	(void)memcpy(macs[0], mac, MAC_BYTES);
-	return auth_mac_check((void *)(uintptr_t)v->host->auth, bytes, (const unsigned char (*)[MAC_BYTES])macs, 1,
-	    out_right, err);
+	return auth_mac_check((void *)(uintptr_t)v->host->auth, bytes,
+	    (const unsigned char (*)[MAC_BYTES])macs, 1, out_right, err);
 }
 
 /*
@@ -187,8 +191,8 @@ file_read(struct visit *v, struct mu_err *err)
 		return err->rc;
 	v->tampered = !right || memcmp(digest, a->digest, sizeof(digest)) != 0;
 	if (v->tampered)
-		return mu_fail(err, MU_EABSENT, "the row of this action was changed past muster, so it is as if it were"
-		    " not there: propose it again, and find out who did");
+		return mu_fail(err, MU_EABSENT, "the row of this action was changed past muster, so"
+		    " it is as if it were not there: propose it again, and find out who did");
 	if (action_document_parse(a->document, &v->file.doc, err) != MU_OK)
 		return err->rc;
 	return store_approval_list(v->host->store, a->digest, &v->file.approvals, err);
@@ -196,7 +200,8 @@ file_read(struct visit *v, struct mu_err *err)
 
 /* Begins a transaction with the action in hand. */
 static enum mu_rc
-visit_open(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], bool lock, struct mu_err *err)
+visit_open(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], bool lock,
+    struct mu_err *err)
 {
 	assert(v->host->store == v->host->auth->store);
 	(void)memcpy(v->file.action.digest, digest, ACTION_DIGEST_BYTES);
@@ -204,8 +209,8 @@ visit_open(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], boo
 	if (store_begin(v->host->store, err) != MU_OK)
 		return err->rc;
 	if (store_action_get(v->host->store, digest, lock, &v->file.action, err) != MU_OK)
-		return err->rc == MU_EABSENT ? mu_fail(err, MU_EABSENT, "no action has this digest: it lapsed, or never"
-		    " was") : err->rc;
+		return err->rc == MU_EABSENT ? mu_fail(err, MU_EABSENT,
+		    "no action has this digest: it lapsed, or never was") : err->rc;
 	v->known = true;
 	return file_read(v, err);
 }
@@ -213,7 +218,8 @@ visit_open(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], boo
 static enum mu_rc
 code_use(struct visit *v, const struct mu_secret *code, struct mu_err *err)
 {
-	if (auth_code_use(v->host->auth, &v->who->person_id, code, v->address, v->now_ms, err) == MU_OK)
+	if (auth_code_use(v->host->auth, &v->who->person_id, code, v->address, v->now_ms,
+	    err) == MU_OK)
 		return MU_OK;
 	v->told = true;
 	return err->rc;
@@ -230,11 +236,12 @@ policy_take(struct visit *v, struct mu_err *err)
 	return v->host->policy(v->host->ctx, &v->job.policy, &version, err);
 }
 
-/* --- Who may ------------------------------------------------------------------------------------------------------ */
+/* --- Who may ---------------------------------------------------------------------------------- */
 
 /* Nobody acts on their own rights; and everyone it is about is within the scope. */
 static enum mu_rc
-reach_check(const struct action_job *j, const struct auth_who *who, const char *permission, struct mu_err *err)
+reach_check(const struct action_job *j, const struct auth_who *who, const char *permission,
+    struct mu_err *err)
 {
 	if (action_allow(j->policy, who, permission, NULL, err) != MU_OK)
 		return err->rc;
@@ -243,7 +250,8 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 		const struct facts facts = { &p->attrs, &p->groups };
 
 		if (mu_uuid_equal(&p->person_id, &who->person_id))
-			return mu_fail(err, MU_EDENIED, "nobody acts on their own rights: ask another administrator");
+			return mu_fail(err, MU_EDENIED, "nobody acts on their own rights: ask"
+			    " another administrator");
 		if (action_allow(j->policy, who, permission, &facts, err) != MU_OK)
 			return err->rc;
 	}
@@ -251,24 +259,27 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 }
 
 /*
- * Are they, at this moment, an administrator who may? The row is read anew: a role that was taken back
- * since takes back what was asked for or approved with it. MU_EDENIED: no.
+ * Are they, at this moment, an administrator who may? The row is read anew: a role that was taken
+ * back since takes back what was asked for or approved with it. MU_EDENIED: no.
  */
 static enum mu_rc
-standing_check(const struct visit *v, const struct mu_uuid *person_id, const char *permission, struct mu_err *err)
+standing_check(const struct visit *v, const struct mu_uuid *person_id, const char *permission,
+    struct mu_err *err)
 {
 	MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 	bool right;
 
 	if (store_administrator_get(v->host->store, person_id, false, &a, err) != MU_OK)
-		return err->rc != MU_EABSENT ? err->rc : mu_fail(err, MU_EDENIED, "no administrator any more");
+		return err->rc != MU_EABSENT ? err->rc : mu_fail(err, MU_EDENIED,
+		    "no administrator any more");
 	auth_administrator_encode(&a, &bytes);
 	if (mac_right(v, &bytes, a.mac, &right, err) != MU_OK)
 		return err->rc;
 	if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked)
 		return mu_fail(err, MU_EDENIED, "no administrator any more");
-	return reach_check(&v->job, &(struct auth_who){ .person_id = *person_id, .role = a.role }, permission, err);
+	return reach_check(&v->job, &(struct auth_who){ .person_id = *person_id, .role = a.role },
+	    permission, err);
 }
 
 /* Counts the approvals that hold now; their ids, with blanks between, go to out_ids. */
@@ -290,8 +301,9 @@ approvals_count(struct visit *v, int64_t *out_count, struct mu_buf *out_ids, str
 			return err->rc;
 		(void)mu_uuid_format(&a->person_id, id);
 		if (!right) {
-			audit_record(v->host->store, AUDIT_ROW_TAMPERED, v->now_ms, (const struct audit_field[]){
-			    AUDIT_TEXT("table", "action_approval"), AUDIT_TEXT("person", id) }, 2, NULL);
+			audit_record(v->host->store, AUDIT_ROW_TAMPERED, v->now_ms,
+			    (const struct audit_field[]){ AUDIT_TEXT("table", "action_approval"),
+			    AUDIT_TEXT("person", id) }, 2, NULL);
 			continue;
 		}
 		if (standing_check(v, &a->person_id, "approve", &void_err) == MU_OK) {
@@ -326,7 +338,7 @@ has_lapsed(const struct visit *v)
 	return action_lapses_at_s(&v->file.action) <= v->now_ms / 1000;
 }
 
-/* --- Answers ------------------------------------------------------------------------------------------------------- */
+/* --- Answers ---------------------------------------------------------------------------------- */
 
 static enum mu_rc
 answer(struct visit *v, const struct action_job *preview, const struct mu_secret *shown,
@@ -354,7 +366,7 @@ answer_again(struct visit *v, struct action_answer *out, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- Propose ------------------------------------------------------------------------------------------------------- */
+/* --- Propose ---------------------------------------------------------------------------------- */
 
 /* brake.release is about whoever is held now; the first of very many. */
 static enum mu_rc
@@ -373,14 +385,15 @@ held_resolve(struct visit *v, struct mu_err *err)
 			d->targets[d->target_count++] = holds.list[i].person_id;
 	d->target_count = action_uuids_unique(d->targets, d->target_count);
 	if (d->target_count == 0)
-		return mu_fail(err, MU_EABSENT, "the brake holds nobody of the source %s: muster brake list shows who"
-		    " is held", source);
+		return mu_fail(err, MU_EABSENT, "the brake holds nobody of the source %s: muster"
+		    " brake list shows who is held", source);
 	return MU_OK;
 }
 
 /* What it would do: the very execution, rolled back by the caller. */
 static enum mu_rc
-preview(struct visit *v, const struct json_node *request, struct action_answer *out, struct mu_err *err)
+preview(struct visit *v, const struct json_node *request, struct action_answer *out,
+    struct mu_err *err)
 {
 	struct action_request r = { .target_count = 0 };
 	enum mu_rc rc;
@@ -407,9 +420,11 @@ preview(struct visit *v, const struct json_node *request, struct action_answer *
 }
 
 static enum mu_rc
-propose(struct visit *v, const struct json_node *request, struct action_answer *out, struct mu_err *err)
+propose(struct visit *v, const struct json_node *request, struct action_answer *out,
+    struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf document = MU_BUF_INIT, bytes = MU_BUF_INIT, targets = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf document = MU_BUF_INIT, bytes = MU_BUF_INIT,
+	    targets = MU_BUF_INIT;
 	struct store_action *a = &v->file.action;
 	struct audit_field fields[2];
 
@@ -418,8 +433,8 @@ propose(struct visit *v, const struct json_node *request, struct action_answer *
 	store_rollback(v->host->store);
 	action_document_format(&v->file.doc, &document);
 	if (document.size_bytes > ACTION_DOCUMENT_MAX_BYTES)
-		return mu_fail(err, MU_EINPUT, "request: a document of %zu bytes, at most %u", document.size_bytes,
-		    ACTION_DOCUMENT_MAX_BYTES);
+		return mu_fail(err, MU_EINPUT, "request: a document of %zu bytes, at most %u",
+		    document.size_bytes, ACTION_DOCUMENT_MAX_BYTES);
 	a->document = mu_strdup(document.data);
 	crypto_sha256(document.data, document.size_bytes, a->digest);
 	a->requester = v->who->person_id;
@@ -433,7 +448,8 @@ propose(struct visit *v, const struct json_node *request, struct action_answer *
 		return err->rc;
 	v->has_digest = true;
 	store_action_insert(v->host->store, a);
-	record(v, AUDIT_ACTION_PROPOSED, &v->who->person_id, fields, targets_fields(&v->file.doc, &targets, fields));
+	record(v, AUDIT_ACTION_PROPOSED, &v->who->person_id, fields, targets_fields(&v->file.doc,
+	    &targets, fields));
 	if (store_commit(v->host->store, err) != MU_OK)
 		return err->rc;
 	action_proposal_json(&v->file, &v->job, &out->json);
@@ -441,7 +457,7 @@ propose(struct visit *v, const struct json_node *request, struct action_answer *
 	return MU_OK;
 }
 
-/* --- Execute, approve, deny ------------------------------------------------------------------------------------------ */
+/* --- Execute, approve, deny ------------------------------------------------------------------- */
 
 /* Behind the commit: whoever waits for it hears of it. */
 static void
@@ -461,7 +477,8 @@ tell(const struct visit *v)
 }
 
 static enum mu_rc
-execute_now(struct visit *v, const struct mu_buf *approvers, struct action_answer *out, struct mu_err *err)
+execute_now(struct visit *v, const struct mu_buf *approvers, struct action_answer *out,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf result = MU_BUF_INIT, targets = MU_BUF_INIT;
 	struct store_action *a = &v->file.action;
@@ -479,7 +496,8 @@ execute_now(struct visit *v, const struct mu_buf *approvers, struct action_answe
 	fields[count++] = (struct audit_field)AUDIT_TEXT("reason", v->file.doc.reason);
 	fields[count++] = (struct audit_field)AUDIT_TEXT("approvers", mu_buf_text(approvers));
 	record(v, AUDIT_ACTION_EXECUTED, &a->requester, fields, count);
-	if (answer(v, NULL, &v->job.shown, out, err) != MU_OK || store_commit(v->host->store, err) != MU_OK)
+	if (answer(v, NULL, &v->job.shown, out, err) != MU_OK || store_commit(v->host->store,
+	    err) != MU_OK)
 		return err->rc;
 	tell(v);
 	return MU_OK;
@@ -500,11 +518,12 @@ settle(struct visit *v, struct action_answer *out, struct mu_err *err)
 	if (action_job_open(&v->job, err) != MU_OK)
 		return err->rc;
 	if (standing_check(v, &a->requester, action_kind_name(a->kind), err) != MU_OK)
-		return is_requester(v) ? err->rc : mu_wrap(err, "whoever asked for it may not any more, so deny it or"
-		    " let it lapse");
+		return is_requester(v) ? err->rc : mu_wrap(err, "whoever asked for it may not any"
+		    " more, so deny it or let it lapse");
 	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", err) != MU_OK)
 		return err->rc;
-	if (action_job_check(&v->job, err) != MU_OK || approvals_count(v, &approvals, &approvers, err) != MU_OK)
+	if (action_job_check(&v->job, err) != MU_OK || approvals_count(v, &approvals, &approvers,
+	    err) != MU_OK)
 		return err->rc;
 	a->approvals_needed = v->job.approvals;
 	if (approvals >= a->approvals_needed)
@@ -520,8 +539,8 @@ settle(struct visit *v, struct action_answer *out, struct mu_err *err)
 }
 
 static enum mu_rc
-execute(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code,
-    struct action_answer *out, struct mu_err *err)
+execute(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES],
+    const struct mu_secret *code, struct action_answer *out, struct mu_err *err)
 {
 	if (visit_open(v, digest, true, err) != MU_OK)
 		return err->rc;
@@ -550,7 +569,8 @@ pending_check(const struct visit *v, struct mu_err *err)
 {
 	switch (v->file.action.state) {
 	case ACTION_PREPARED:
-		return mu_fail(err, MU_ECONFLICT, "it waits for the code of whoever proposed it, not for others");
+		return mu_fail(err, MU_ECONFLICT, "it waits for the code of whoever proposed it,"
+		    " not for others");
 	case ACTION_EXECUTED:
 		return mu_fail(err, MU_ECONFLICT, "it has been executed already");
 	case ACTION_DENIED:
@@ -583,26 +603,27 @@ approval_add(struct visit *v, bool approved, const char *reason, struct mu_err *
 		store_approval_write(v->host->store, &a);
 	mu_free(a.reason);
 	store_approvals_clear(&v->file.approvals);
-	return rc == MU_OK ? store_approval_list(v->host->store, v->file.action.digest, &v->file.approvals, err) : rc;
+	return rc == MU_OK ? store_approval_list(v->host->store, v->file.action.digest,
+	    &v->file.approvals, err) : rc;
 }
 
 static enum mu_rc
-approve(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code,
-    struct action_answer *out, struct mu_err *err)
+approve(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES],
+    const struct mu_secret *code, struct action_answer *out, struct mu_err *err)
 {
 	const struct store_approval *mine;
 
 	if (visit_open(v, digest, true, err) != MU_OK)
 		return err->rc;
 	if (is_requester(v))
-		return mu_fail(err, MU_EDENIED, "nobody approves what they asked for themselves: another administrator"
-		    " does");
+		return mu_fail(err, MU_EDENIED, "nobody approves what they asked for themselves:"
+		    " another administrator does");
 	mine = approval_of(v, &v->who->person_id);
 	if (mine != NULL && mine->approved && (v->file.action.state == ACTION_EXECUTED ||
 	    (v->file.action.state == ACTION_PENDING && !has_lapsed(v))))
 		return answer_again(v, out, err);
-	if (pending_check(v, err) != MU_OK || code_use(v, code, err) != MU_OK || policy_take(v, err) != MU_OK ||
-	    approval_add(v, true, "", err) != MU_OK)
+	if (pending_check(v, err) != MU_OK || code_use(v, code, err) != MU_OK || policy_take(v,
+	    err) != MU_OK || approval_add(v, true, "", err) != MU_OK)
 		return err->rc;
 	record(v, AUDIT_ACTION_APPROVED, &v->who->person_id, NULL, 0);
 	return settle(v, out, err);
@@ -617,7 +638,8 @@ targets_read(struct visit *v, struct mu_err *err)
 	if (d->target_count == 0)
 		return MU_OK;
 	store_people_clear(&v->job.people);
-	return store_person_read_ids(v->host->store, d->targets, d->target_count, &v->job.people, err);
+	return store_person_read_ids(v->host->store, d->targets, d->target_count, &v->job.people,
+	    err);
 }
 
 static enum mu_rc
@@ -627,15 +649,16 @@ deny(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const str
 	struct store_action *a = &v->file.action;
 	const struct store_approval *mine;
 
-	if (visit_open(v, digest, true, err) != MU_OK || action_text_check(reason, "reason", ACTION_REASON_MAX_BYTES,
-	    err) != MU_OK)
+	if (visit_open(v, digest, true, err) != MU_OK || action_text_check(reason, "reason",
+	    ACTION_REASON_MAX_BYTES, err) != MU_OK)
 		return err->rc;
 	mine = approval_of(v, &v->who->person_id);
 	if (a->state == ACTION_DENIED && mine != NULL && !mine->approved)
 		return answer_again(v, out, err);
 	if ((a->state != ACTION_PREPARED || !is_requester(v)) && pending_check(v, err) != MU_OK)
 		return err->rc;
-	if (code_use(v, code, err) != MU_OK || policy_take(v, err) != MU_OK || targets_read(v, err) != MU_OK)
+	if (code_use(v, code, err) != MU_OK || policy_take(v, err) != MU_OK || targets_read(v,
+	    err) != MU_OK)
 		return err->rc;
 	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", err) != MU_OK)
 		return err->rc;
@@ -652,7 +675,7 @@ deny(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const str
 	return store_commit(v->host->store, err);
 }
 
-/* --- Looking ------------------------------------------------------------------------------------------------------------ */
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 /* By asker, approvers and whoever may approve. Behind targets_read. */
 static enum mu_rc
@@ -663,7 +686,10 @@ visible_check(const struct visit *v, struct mu_err *err)
 	return reach_check(&v->job, v->who, "approve", err);
 }
 
-/* What the action would do now, for whoever is to approve it: the execution, rolled back by the caller. */
+/*
+ * What the action would do now, for whoever is to approve it: the execution, to be rolled back
+ * before anything else is read, since a refusal of the store's ends the transaction.
+ */
 static enum mu_rc
 preview_again(struct visit *v, struct mu_err *err)
 {
@@ -683,20 +709,25 @@ preview_again(struct visit *v, struct mu_err *err)
 }
 
 static enum mu_rc
-show(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], struct action_answer *out, struct mu_err *err)
+show(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], struct action_answer *out,
+    struct mu_err *err)
 {
 	if (visit_open(v, digest, false, err) != MU_OK || policy_take(v, err) != MU_OK ||
 	    targets_read(v, err) != MU_OK || visible_check(v, err) != MU_OK)
 		return err->rc;
 	if (v->file.action.state != ACTION_PENDING || has_lapsed(v))
 		return answer_again(v, out, err);
-	if (preview_again(v, err) != MU_OK || answer(v, &v->job, NULL, out, err) != MU_OK)
+	if (preview_again(v, err) != MU_OK)
+		return err->rc;
+	store_rollback(v->host->store);
+	if (store_begin(v->host->store, err) != MU_OK ||
+	    answer(v, &v->job, NULL, out, err) != MU_OK)
 		return err->rc;
 	store_rollback(v->host->store);
 	return MU_OK;
 }
 
-/* One pending action, when it is one that they may see; a row that was tampered with is not shown. */
+/* One pending action, if they may see it; a row that was tampered with is not shown. */
 static enum mu_rc
 pending_write(struct visit *v, struct json_writer *w, struct mu_err *err)
 {
@@ -716,15 +747,16 @@ pending_write(struct visit *v, struct json_writer *w, struct mu_err *err)
 }
 
 static enum mu_rc
-pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms, struct json_writer *w,
-    struct mu_err *err)
+pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms,
+    struct json_writer *w, struct mu_err *err)
 {
 	MU_AUTO(store_actions_clear) struct store_actions actions = { NULL, 0 };
 
 	if (store_action_pending(h->store, now_ms / 1000, &actions, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < actions.count; i++) {
-		struct visit v = { .host = h, .who = who, .now_ms = now_ms, .file.action = actions.list[i] };
+		struct visit v = { .host = h, .who = who, .now_ms = now_ms,
+		    .file.action = actions.list[i] };
 		enum mu_rc rc;
 
 		actions.list[i] = (struct store_action){ .document = NULL };
@@ -736,7 +768,7 @@ pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms,
 	return MU_OK;
 }
 
-/* --- The door -------------------------------------------------------------------------------------------------------------- */
+/* --- The door --------------------------------------------------------------------------------- */
 
 /* Every visit ends here. */
 static enum mu_rc
@@ -749,8 +781,9 @@ visit_end(struct visit *v, enum mu_rc rc, const struct mu_err *err)
 }
 
 enum mu_rc
-action_propose(const struct action_host *h, const struct auth_who *who, const struct json_node *request,
-    int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
+action_propose(const struct action_host *h, const struct auth_who *who,
+    const struct json_node *request, int64_t now_ms, struct action_answer *out_answer,
+    struct mu_err *err)
 {
 	struct visit v = { .host = h, .who = who, .now_ms = now_ms };
 
@@ -759,8 +792,8 @@ action_propose(const struct action_host *h, const struct auth_who *who, const st
 
 enum mu_rc
 action_execute(const struct action_host *h, const struct auth_who *who,
-    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code, const char *address,
-    int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
+    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code,
+    const char *address, int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
 {
 	struct visit v = { .host = h, .who = who, .address = address, .now_ms = now_ms };
 
@@ -769,8 +802,8 @@ action_execute(const struct action_host *h, const struct auth_who *who,
 
 enum mu_rc
 action_approve(const struct action_host *h, const struct auth_who *who,
-    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code, const char *address,
-    int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
+    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code,
+    const char *address, int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
 {
 	struct visit v = { .host = h, .who = who, .address = address, .now_ms = now_ms };
 
@@ -779,8 +812,9 @@ action_approve(const struct action_host *h, const struct auth_who *who,
 
 enum mu_rc
 action_deny(const struct action_host *h, const struct auth_who *who,
-    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code, const char *reason,
-    const char *address, int64_t now_ms, struct action_answer *out_answer, struct mu_err *err)
+    const unsigned char digest[ACTION_DIGEST_BYTES], const struct mu_secret *code,
+    const char *reason, const char *address, int64_t now_ms, struct action_answer *out_answer,
+    struct mu_err *err)
 {
 	struct visit v = { .host = h, .who = who, .address = address, .now_ms = now_ms };
 
@@ -789,8 +823,8 @@ action_deny(const struct action_host *h, const struct auth_who *who,
 
 enum mu_rc
 action_show(const struct action_host *h, const struct auth_who *who,
-    const unsigned char digest[ACTION_DIGEST_BYTES], int64_t now_ms, struct action_answer *out_answer,
-    struct mu_err *err)
+    const unsigned char digest[ACTION_DIGEST_BYTES], int64_t now_ms,
+    struct action_answer *out_answer, struct mu_err *err)
 {
 	struct visit v = { .host = h, .who = who, .now_ms = now_ms };
 
@@ -798,8 +832,8 @@ action_show(const struct action_host *h, const struct auth_who *who,
 }
 
 enum mu_rc
-action_pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms, struct mu_buf *out_json,
-    struct mu_err *err)
+action_pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms,
+    struct mu_buf *out_json, struct mu_err *err)
 {
 	struct json_writer w;
 	enum mu_rc rc;
@@ -832,8 +866,8 @@ action_lapse(const struct action_host *h, int64_t now_ms, struct mu_err *err)
 		return err->rc;
 	}
 	for (size_t i = 0; i < lapsed.count; i++) {
-		struct visit v = { .host = h, .now_ms = now_ms, .file.action = lapsed.list[i], .known = true,
-		    .has_digest = true };
+		struct visit v = { .host = h, .now_ms = now_ms, .file.action = lapsed.list[i],
+		    .known = true, .has_digest = true };
 
 		record(&v, AUDIT_ACTION_LAPSED, NULL, NULL, 0);
 	}

@@ -1,8 +1,8 @@
 /*
  * action/kinds.c - what there is to be done: a row per kind of action, its checks and its effects
  *
- * Each works in the open transaction of a job, on people who are locked; a preview is the same with a
- * rollback behind it, so whatever stands here must have its effects in the store alone.
+ * Each works in the open transaction of a job, on people who are locked; a preview is the same with
+ * a rollback behind it, so whatever stands here must have its effects in the store alone.
  */
 #include "action/action_priv.h"
 
@@ -35,7 +35,7 @@ action_job_clear(struct action_job *j)
 	*j = (struct action_job){ .approvals = 0 };
 }
 
-/* --- What several kinds share --------------------------------------------------------------------------- */
+/* --- What several kinds share ----------------------------------------------------------------- */
 
 static const char *
 text_of(const struct action_job *j, enum action_arg arg)
@@ -72,7 +72,8 @@ typedef bool settled_fn(const struct action_job *j, const struct store_person *p
 
 /* MU_ECONFLICT when nobody would change. */
 static enum mu_rc
-unsettled_check(const struct action_job *j, settled_fn *settled, const char *text, struct mu_err *err)
+unsettled_check(const struct action_job *j, settled_fn *settled, const char *text,
+    struct mu_err *err)
 {
 	for (size_t i = 0; i < j->people.count; i++)
 		if (!settled(j, &j->people.list[i]))
@@ -81,7 +82,8 @@ unsettled_check(const struct action_job *j, settled_fn *settled, const char *tex
 }
 
 static enum mu_rc
-mac_make(const struct action_job *j, const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES], struct mu_err *err)
+mac_make(const struct action_job *j, const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES],
+    struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
 
@@ -92,17 +94,17 @@ mac_make(const struct action_job *j, const struct mu_buf *bytes, unsigned char o
 }
 
 static enum mu_rc
-mac_right(const struct action_job *j, const struct mu_buf *bytes, const unsigned char mac[MAC_BYTES], bool *out_right,
-    struct mu_err *err)
+mac_right(const struct action_job *j, const struct mu_buf *bytes,
+    const unsigned char mac[MAC_BYTES], bool *out_right, struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
 
 	(void)memcpy(macs[0], mac, MAC_BYTES);
-	return auth_mac_check((void *)(uintptr_t)j->host->auth, bytes, (const unsigned char (*)[MAC_BYTES])macs, 1,
-	    out_right, err);
+	return auth_mac_check((void *)(uintptr_t)j->host->auth, bytes,
+	    (const unsigned char (*)[MAC_BYTES])macs, 1, out_right, err);
 }
 
-/* --- revoke, reinstate, suspend, resume ------------------------------------------------------------------ */
+/* --- revoke, reinstate, suspend, resume ------------------------------------------------------- */
 
 static bool
 is_blocked(const struct action_job *j, const struct store_person *p)
@@ -134,8 +136,8 @@ is_resumed(const struct action_job *j, const struct store_person *p)
 static enum mu_rc
 revoke_check(struct action_job *j, struct mu_err *err)
 {
-	return unsettled_check(j, is_blocked, "revoked already: muster revoke has nothing to add, see muster"
-	    " person show for what is not confirmed yet", err);
+	return unsettled_check(j, is_blocked, "revoked already: muster revoke has nothing to add,"
+	    " see muster person show for what is not confirmed yet", err);
 }
 
 static enum mu_rc
@@ -155,8 +157,8 @@ suspend_check(struct action_job *j, struct mu_err *err)
 static enum mu_rc
 resume_check(struct action_job *j, struct mu_err *err)
 {
-	return unsettled_check(j, is_resumed, "not suspended by an action: what the directory suspends is resumed"
-	    " there", err);
+	return unsettled_check(j, is_resumed, "not suspended by an action: what the directory"
+	    " suspends is resumed there", err);
 }
 
 static enum mu_rc
@@ -185,7 +187,8 @@ suspend_execute(struct action_job *j, struct mu_err *err)
 	(void)err;
 	for (size_t i = 0; i < j->people.count; i++)
 		if (!is_suspended(j, &j->people.list[i]))
-			store_person_suspend(j->host->store, &j->people.list[i].person_id, true, j->doc->args.until_s);
+			store_person_suspend(j->host->store, &j->people.list[i].person_id, true,
+			    j->doc->args.until_s);
 	return MU_OK;
 }
 
@@ -195,19 +198,20 @@ resume_execute(struct action_job *j, struct mu_err *err)
 	(void)err;
 	for (size_t i = 0; i < j->people.count; i++)
 		if (j->people.list[i].suspended)
-			store_person_suspend(j->host->store, &j->people.list[i].person_id, false, 0);
+			store_person_suspend(j->host->store, &j->people.list[i].person_id, false,
+			    0);
 	return MU_OK;
 }
 
-/* --- identify --------------------------------------------------------------------------------------------- */
+/* --- identify --------------------------------------------------------------------------------- */
 
 static enum mu_rc
 identify_check(struct action_job *j, struct mu_err *err)
 {
 	if (policy_level_exists(j->policy, text_of(j, ARG_LEVEL)))
 		return MU_OK;
-	return mu_fail(err, MU_EABSENT, "args.level: no level %s in identification.yaml of the policy in force",
-	    text_of(j, ARG_LEVEL));
+	return mu_fail(err, MU_EABSENT, "args.level: no level %s in identification.yaml of the"
+	    " policy in force", text_of(j, ARG_LEVEL));
 }
 
 static enum mu_rc
@@ -221,32 +225,38 @@ identify_execute(struct action_job *j, struct mu_err *err)
 		MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 		struct identification x = {	/* borrowed */
 			.person_id = p->person_id, .verifier = j->doc->requester,
-			.level = j->doc->args.text[ARG_LEVEL], .method = j->doc->args.text[ARG_METHOD],
-			.evidence = j->doc->args.text[ARG_EVIDENCE], .identified_at_s = j->now_ms / 1000,
+			.level = j->doc->args.text[ARG_LEVEL],
+			.method = j->doc->args.text[ARG_METHOD],
+			.evidence = j->doc->args.text[ARG_EVIDENCE],
+			.identified_at_s = j->now_ms / 1000,
 			.version = p->vouched.version + 1,
 		};
 		const struct audit_field fields[] = {
-			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)), AUDIT_TEXT("actor", actor),
-			AUDIT_TEXT("level", x.level), AUDIT_TEXT("method", x.method), AUDIT_TEXT("evidence", x.evidence),
+			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)),
+			AUDIT_TEXT("actor", actor),
+			AUDIT_TEXT("level", x.level), AUDIT_TEXT("method", x.method),
+			AUDIT_TEXT("evidence", x.evidence),
 		};
 
 		identification_encode(&x, &bytes);
 		if (mac_make(j, &bytes, x.mac, err) != MU_OK)
 			return err->rc;
 		store_identification_write(j->host->store, &x);
-		mu_buf_format(&j->lines, "%s: identified as %s by %s, on file as %s; until now %s\n", called(p), x.level,
-		    x.method, x.evidence, p->identified == NULL || p->identified[0] == '\0' ? "not identified" :
-		    p->identified);
-		audit_record(j->host->store, AUDIT_PERSON_IDENTIFIED, j->now_ms, fields, MU_COUNT(fields), NULL);
+		mu_buf_format(&j->lines, "%s: identified as %s by %s, on file as %s; until now"
+		    " %s\n", called(p), x.level, x.method, x.evidence, p->identified == NULL ||
+		    p->identified[0] == '\0' ? "not identified" : p->identified);
+		audit_record(j->host->store, AUDIT_PERSON_IDENTIFIED, j->now_ms, fields,
+		    MU_COUNT(fields), NULL);
 	}
 	return MU_OK;
 }
 
-/* --- grant, ungrant ---------------------------------------------------------------------------------------- */
+/* --- grant, ungrant --------------------------------------------------------------------------- */
 
 /* Roles of the person's grants that run now; one whose MAC is wrong counts for nothing. */
 static enum mu_rc
-granted_read(const struct action_job *j, const struct store_person *p, struct strings *out, struct mu_err *err)
+granted_read(const struct action_job *j, const struct store_person *p, struct strings *out,
+    struct mu_err *err)
 {
 	int64_t now_s = j->now_ms / 1000;
 
@@ -267,7 +277,8 @@ granted_read(const struct action_job *j, const struct store_person *p, struct st
 }
 
 static enum mu_rc
-vouched_read(const struct action_job *j, const struct store_person *p, const char **out_level, struct mu_err *err)
+vouched_read(const struct action_job *j, const struct store_person *p, const char **out_level,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 	bool right;
@@ -289,12 +300,14 @@ grant_person_check(struct action_job *j, const struct store_person *p, struct mu
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
 	struct policy_subject subject = {
-		.facts = { &p->attrs, &p->groups }, .state = p->state, .blocked = p->blocked, .granted = &granted,
+		.facts = { &p->attrs, &p->groups }, .state = p->state, .blocked = p->blocked,
+		.granted = &granted,
 	};
 	struct policy_request request;
 	int64_t lasts_s = j->doc->args.until_s - j->now_ms / 1000;
 
-	if (granted_read(j, p, &granted, err) != MU_OK || vouched_read(j, p, &subject.identified, err) != MU_OK)
+	if (granted_read(j, p, &granted, err) != MU_OK || vouched_read(j, p, &subject.identified,
+	    err) != MU_OK)
 		return err->rc;
 	if (policy_request_check(j->policy, &subject, text_of(j, ARG_ROLE), &request, err) != MU_OK)
 		return about_person(j, p, err);
@@ -302,8 +315,8 @@ grant_person_check(struct action_job *j, const struct store_person *p, struct mu
 		MU_AUTO(mu_buf_clear) struct mu_buf latest = MU_BUF_INIT;
 
 		mu_time_format(&latest, j->now_ms / 1000 + request.longest_s);
-		return mu_fail(err, outdated(j), "args.until: a grant of %s now ends by %s", text_of(j, ARG_ROLE),
-		    latest.data);
+		return mu_fail(err, outdated(j), "args.until: a grant of %s now ends by %s",
+		    text_of(j, ARG_ROLE), latest.data);
 	}
 	if (request.approvals > j->approvals)
 		j->approvals = request.approvals;
@@ -341,7 +354,8 @@ grant_execute(struct action_job *j, struct mu_err *err)
 			.starts_at_s = j->now_ms / 1000, .ends_at_s = j->doc->args.until_s,
 		};
 		const struct audit_field fields[] = {
-			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)), AUDIT_TEXT("actor", actor),
+			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)),
+			AUDIT_TEXT("actor", actor),
 			AUDIT_TEXT("role", g.role), AUDIT_TEXT("ends", ends.data),
 		};
 
@@ -351,7 +365,8 @@ grant_execute(struct action_job *j, struct mu_err *err)
 		if (mac_make(j, &bytes, g.mac, err) != MU_OK)
 			return err->rc;
 		store_grant_write(j->host->store, &g);
-		audit_record(j->host->store, AUDIT_GRANT_ADDED, j->now_ms, fields, MU_COUNT(fields), NULL);
+		audit_record(j->host->store, AUDIT_GRANT_ADDED, j->now_ms, fields, MU_COUNT(fields),
+		    NULL);
 	}
 	return MU_OK;
 }
@@ -371,8 +386,8 @@ ungrant_check(struct action_job *j, struct mu_err *err)
 	for (size_t i = 0; i < j->people.count; i++)
 		if (grant_find(&j->people.list[i], text_of(j, ARG_ROLE)) != NULL)
 			return MU_OK;
-	return mu_fail(err, MU_EABSENT, "no grant of %s stands: what is held by birthright ends in the directory",
-	    text_of(j, ARG_ROLE));
+	return mu_fail(err, MU_EABSENT, "no grant of %s stands: what is held by birthright ends in"
+	    " the directory", text_of(j, ARG_ROLE));
 }
 
 static enum mu_rc
@@ -386,19 +401,21 @@ ungrant_execute(struct action_job *j, struct mu_err *err)
 		const struct store_person *p = &j->people.list[i];
 		const struct grant *g = grant_find(p, text_of(j, ARG_ROLE));
 		const struct audit_field fields[] = {
-			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)), AUDIT_TEXT("actor", actor),
+			AUDIT_TEXT("person", mu_uuid_format(&p->person_id, person)),
+			AUDIT_TEXT("actor", actor),
 			AUDIT_TEXT("role", text_of(j, ARG_ROLE)), AUDIT_TEXT("reason", "ungranted"),
 		};
 
 		if (g == NULL)
 			continue;
 		store_grant_drop(j->host->store, &g->grant_id);
-		audit_record(j->host->store, AUDIT_GRANT_ENDED, j->now_ms, fields, MU_COUNT(fields), NULL);
+		audit_record(j->host->store, AUDIT_GRANT_ENDED, j->now_ms, fields, MU_COUNT(fields),
+		    NULL);
 	}
 	return MU_OK;
 }
 
-/* --- credential.issue --------------------------------------------------------------------------------------- */
+/* --- credential.issue ------------------------------------------------------------------------- */
 
 static const struct store_account *
 enabled_account(const struct store_person *p, const char *platform)
@@ -429,8 +446,9 @@ credential_check(struct action_job *j, struct mu_err *err)
 
 		if (enabled_account(p, text_of(j, ARG_PLATFORM)) != NULL)
 			continue;
-		(void)mu_fail(err, MU_ECONFLICT, "has no enabled account on %s, and gets a credential only with one:"
-		    " muster person explain says what is missing", text_of(j, ARG_PLATFORM));
+		(void)mu_fail(err, MU_ECONFLICT, "has no enabled account on %s, and gets a"
+		    " credential only with one: muster person explain says what is missing",
+		    text_of(j, ARG_PLATFORM));
 		return about_person(j, p, err);
 	}
 	return MU_OK;
@@ -445,20 +463,21 @@ credential_execute(struct action_job *j, struct mu_err *err)
 		const struct store_account *a = enabled_account(p, text_of(j, ARG_PLATFORM));
 
 		store_credential_renew(j->host->store, &a->want.account_id, j->now_ms / 1000);
-		mu_buf_format(&j->lines, "%s: a new credential for the account %s on %s, to be collected at the"
-		    " claim page\n", called(p), a->want.name, a->want.platform);
+		mu_buf_format(&j->lines, "%s: a new credential for the account %s on %s, to be"
+		    " collected at the claim page\n", called(p), a->want.name, a->want.platform);
 	}
 	return MU_OK;
 }
 
-/* --- brake.release, sync.run ---------------------------------------------------------------------------------- */
+/* --- brake.release, sync.run ------------------------------------------------------------------ */
 
 static enum mu_rc
 source_check(struct action_job *j, struct mu_err *err)
 {
 	if (j->host->source_exists(j->host->ctx, text_of(j, ARG_SOURCE)))
 		return MU_OK;
-	return mu_fail(err, MU_EABSENT, "args.source: no source %s in the configuration", text_of(j, ARG_SOURCE));
+	return mu_fail(err, MU_EABSENT, "args.source: no source %s in the configuration", text_of(j,
+	    ARG_SOURCE));
 }
 
 static enum mu_rc
@@ -477,18 +496,21 @@ brake_execute(struct action_job *j, struct mu_err *err)
 
 		if (x->released)
 			continue;
-		if (bsearch(&x->person_id, j->doc->targets, j->doc->target_count, sizeof(x->person_id),
-		    action_uuid_order) == NULL) {
+		if (bsearch(&x->person_id, j->doc->targets, j->doc->target_count,
+		    sizeof(x->person_id), action_uuid_order) == NULL) {
 			others++;
 			continue;
 		}
 		ids[count++] = x->person_id;
-		mu_buf_format(&j->lines, "%s: %s\n", x->uid[0] != '\0' ? x->uid : x->display_name, x->reason);
+		mu_buf_format(&j->lines, "%s: %s\n", x->uid[0] != '\0' ? x->uid : x->display_name,
+		    x->reason);
 	}
 	if (count == 0)
-		return mu_fail(err, MU_EABSENT, "the brake of %s holds none of them any more", source);
+		return mu_fail(err, MU_EABSENT, "the brake of %s holds none of them any more",
+		    source);
 	if (others > 0)
-		mu_buf_format(&j->lines, "%zu more are held and stay so: release them after these\n", others);
+		mu_buf_format(&j->lines, "%zu more are held and stay so: release them after"
+		    " these\n", others);
 	store_brake_release(j->host->store, source, ids, count);
 	store_sync_ask(j->host->store, source, j->now_ms);
 	audit_record(j->host->store, AUDIT_BRAKE_RELEASED, j->now_ms, (const struct audit_field[]){
@@ -511,7 +533,7 @@ sync_execute(struct action_job *j, struct mu_err *err)
 	return MU_OK;
 }
 
-/* --- policy.apply ------------------------------------------------------------------------------------------------ */
+/* --- policy.apply ----------------------------------------------------------------------------- */
 
 static const char *
 content_find(const char *name, const struct store_policy *p)
@@ -582,7 +604,7 @@ may_count(const struct policy *p, const struct store_administrators *l, const ch
 	return count;
 }
 
-/* Could one of these administrators ask for the policy after this one, and enough others approve it? */
+/* Could one of these administrators ask for the next policy, and enough others approve it? */
 static bool
 is_changeable(const struct policy *p, const struct store_administrators *l, int64_t approvals)
 {
@@ -604,20 +626,26 @@ policy_way_back_check(const struct action_job *j, struct mu_err *err)
 	const char *apply = action_kind_name(ACTION_POLICY_APPLY);
 	struct policy *next = NULL;
 	int64_t active, approvals;
+	enum mu_rc rc;
 
-	if (policy_parse(j->doc->args.files, j->doc->args.file_count, NULL, NULL, &faults, &next, err) != MU_OK)
+	if (policy_parse(j->doc->args.files, j->doc->args.file_count, NULL, NULL, &faults, &next,
+	    err) != MU_OK)
 		return err->rc;
 	approvals = policy_gate(next, ACTION_POLICY_APPLY, 0).approvals;
-	if (store_administrator_count_lock(j->host->store, &active, err) == MU_OK &&
-	    store_administrator_list(j->host->store, &there, err) == MU_OK &&
-	    standing_keep(j, &there, err) == MU_OK && !is_changeable(next, &there, approvals))
-		(void)mu_fail(err, MU_ECONFLICT, "under this policy nobody could change the policy again: it takes one"
-		    " administrator who may %s and %lld more who may approve, and of the %zu there are %lld may %s and"
-		    " %lld approve. Leave these in administrators.yaml to roles that they have, or enrol others first",
-		    apply, (long long)approvals, there.count, (long long)may_count(next, &there, apply), apply,
-		    (long long)may_count(next, &there, "approve"));
+	rc = store_administrator_count_lock(j->host->store, &active, err);
+	if (rc == MU_OK)
+		rc = store_administrator_list(j->host->store, &there, err);
+	if (rc == MU_OK)
+		rc = standing_keep(j, &there, err);
+	if (rc == MU_OK && !is_changeable(next, &there, approvals))
+		rc = mu_fail(err, MU_ECONFLICT, "under this policy nobody could change the policy"
+		    " again: it takes one administrator who may %s and %lld more who may approve,"
+		    " and of the %zu there are %lld may %s and %lld approve. Leave these in"
+		    " administrators.yaml to roles that they have, or enrol others first", apply,
+		    (long long)approvals, there.count, (long long)may_count(next, &there, apply),
+		    apply, (long long)may_count(next, &there, "approve"));
 	policy_free(next);
-	return err->rc;
+	return rc;
 }
 
 static enum mu_rc
@@ -626,16 +654,16 @@ policy_execute(struct action_job *j, struct mu_err *err)
 	const struct action_args *a = &j->doc->args;
 	char actor[MU_UUID_TEXT_BYTES];
 
-	if (policy_compare(j, err) != MU_OK || j->host->policy_apply(j->host->ctx, a->files, a->file_count, a->base,
-	    mu_uuid_format(&j->doc->requester, actor), &j->version, err) != MU_OK ||
-	    policy_way_back_check(j, err) != MU_OK)
+	if (policy_compare(j, err) != MU_OK || j->host->policy_apply(j->host->ctx, a->files,
+	    a->file_count, a->base, mu_uuid_format(&j->doc->requester, actor), &j->version,
+	    err) != MU_OK || policy_way_back_check(j, err) != MU_OK)
 		return err->rc;
-	mu_buf_format(&j->lines, "version %lld comes into force in place of version %lld\n", (long long)j->version,
-	    (long long)a->base);
+	mu_buf_format(&j->lines, "version %lld comes into force in place of version %lld\n",
+	    (long long)j->version, (long long)a->base);
 	return MU_OK;
 }
 
-/* --- client.add, client.renew, client.remove ------------------------------------------------------------------- */
+/* --- client.add, client.renew, client.remove -------------------------------------------------- */
 
 /* As the configuration spells them: [a-z][a-z0-9-]*. */
 static bool
@@ -656,16 +684,16 @@ client_find(const struct store_clients *clients, const char *name)
 
 /* The client that the action is about, as long as it is an action's to change. */
 static enum mu_rc
-client_own(const struct action_job *j, const struct store_clients *clients, struct store_client **out_client,
-    struct mu_err *err)
+client_own(const struct action_job *j, const struct store_clients *clients,
+    struct store_client **out_client, struct mu_err *err)
 {
 	*out_client = client_find(clients, text_of(j, ARG_NAME));
 	if (*out_client == NULL)
-		return mu_fail(err, MU_EABSENT, "args.name: no client %s: muster client list shows them",
-		    text_of(j, ARG_NAME));
+		return mu_fail(err, MU_EABSENT, "args.name: no client %s: muster client list shows"
+		    " them", text_of(j, ARG_NAME));
 	if ((*out_client)->configured)
-		return mu_fail(err, MU_ECONFLICT, "the client %s stands in the configuration file: change it there",
-		    text_of(j, ARG_NAME));
+		return mu_fail(err, MU_ECONFLICT, "the client %s stands in the configuration file:"
+		    " change it there", text_of(j, ARG_NAME));
 	return MU_OK;
 }
 
@@ -701,7 +729,8 @@ client_certify(struct action_job *j, struct store_client *c, struct mu_err *err)
 static enum mu_rc
 client_write(struct action_job *j, struct store_client *c, struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT, print = MU_BUF_INIT, until = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT, print = MU_BUF_INIT,
+	    until = MU_BUF_INIT;
 	char actor[MU_UUID_TEXT_BYTES];
 
 	auth_client_encode(c, &bytes);
@@ -714,8 +743,8 @@ client_write(struct action_job *j, struct store_client *c, struct mu_err *err)
 	    AUDIT_TEXT("client", c->name), AUDIT_TEXT("platform", c->platform),
 	    AUDIT_TEXT("fingerprint", print.data), AUDIT_TEXT("not_after", until.data),
 	    AUDIT_TEXT("actor", mu_uuid_format(&j->doc->requester, actor)) }, 5, NULL);
-	mu_buf_format(&j->lines, "the client %s may ask for the grants of %s until %s\n", c->name, c->platform,
-	    until.data);
+	mu_buf_format(&j->lines, "the client %s may ask for the grants of %s until %s\n", c->name,
+	    c->platform, until.data);
 	j->not_after_s = c->not_after_s;
 	j->certificate = MU_TAKE(c->certificate);
 	return MU_OK;
@@ -728,15 +757,16 @@ client_add_check(struct action_job *j, struct mu_err *err)
 	const struct action_args *a = &j->doc->args;
 
 	if (!client_name_valid(text_of(j, ARG_NAME)))
-		return mu_fail(err, MU_EINPUT, "args.name: a letter, then letters, digits and '-' in lower case, at most"
-		    " %d of them", SETTINGS_NAME_MAX_BYTES);
+		return mu_fail(err, MU_EINPUT, "args.name: a letter, then letters, digits and '-'"
+		    " in lower case, at most %d of them", SETTINGS_NAME_MAX_BYTES);
 	if (((a->given & ARG(ARG_CSR)) != 0) == ((a->given & ARG(ARG_CERTIFICATE)) != 0))
 		return mu_fail(err, MU_EINPUT, "args: either csr or certificate is wanted");
-	if (platform_check(j, err) != MU_OK || store_client_list(j->host->store, &clients, err) != MU_OK)
+	if (platform_check(j, err) != MU_OK || store_client_list(j->host->store, &clients,
+	    err) != MU_OK)
 		return err->rc;
 	if (client_find(&clients, text_of(j, ARG_NAME)) != NULL)
-		return mu_fail(err, MU_ECONFLICT, "there is a client %s already: renew it, or remove it first",
-		    text_of(j, ARG_NAME));
+		return mu_fail(err, MU_ECONFLICT, "there is a client %s already: renew it, or"
+		    " remove it first", text_of(j, ARG_NAME));
 	return MU_OK;
 }
 
@@ -744,16 +774,19 @@ static enum mu_rc
 client_add_execute(struct action_job *j, struct mu_err *err)
 {
 	MU_AUTO(store_clients_clear) struct store_clients clients = { NULL, 0 };
-	MU_AUTO(store_client_clear) struct store_client c = { .version = 1, .name = mu_strdup(text_of(j, ARG_NAME)),
-	    .platform = mu_strdup(text_of(j, ARG_PLATFORM)) };
+	MU_AUTO(store_client_clear) struct store_client c = { .version = 1,
+	    .name = mu_strdup(text_of(j, ARG_NAME)), .platform = mu_strdup(text_of(j,
+	    ARG_PLATFORM)) };
 
 	mu_uuid_new(&c.client_id);
-	if (client_certify(j, &c, err) != MU_OK || store_client_list(j->host->store, &clients, err) != MU_OK)
+	if (client_certify(j, &c, err) != MU_OK || store_client_list(j->host->store, &clients,
+	    err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < clients.count; i++)
 		if (memcmp(clients.list[i].fingerprint, c.fingerprint, sizeof(c.fingerprint)) == 0)
-			return mu_fail(err, MU_ECONFLICT, "args.certificate: the client %s has this certificate, and one"
-			    " certificate is one client", clients.list[i].name);
+			return mu_fail(err, MU_ECONFLICT, "args.certificate: the client %s has this"
+			    " certificate, and one certificate is one client",
+			    clients.list[i].name);
 	return client_write(j, &c, err);
 }
 
@@ -765,14 +798,16 @@ client_renew_execute(struct action_job *j, struct mu_err *err)
 	struct store_client *c;
 	bool right;
 
-	if (store_client_list(j->host->store, &clients, err) != MU_OK || client_own(j, &clients, &c, err) != MU_OK)
+	if (store_client_list(j->host->store, &clients, err) != MU_OK || client_own(j, &clients, &c,
+	    err) != MU_OK)
 		return err->rc;
-	auth_client_encode(c, &bytes);		/* what others wrote is not vouched for by renewing it */
+	/* What others wrote is not vouched for by renewing it. */
+	auth_client_encode(c, &bytes);
 	if (mac_right(j, &bytes, c->mac, &right, err) != MU_OK)
 		return err->rc;
 	if (!right)
-		return mu_fail(err, MU_ECONFLICT, "the row of the client %s was changed past muster: remove the client"
-		    " and add it anew", c->name);
+		return mu_fail(err, MU_ECONFLICT, "the row of the client %s was changed past"
+		    " muster: remove the client and add it anew", c->name);
 	c->version++;
 	if (client_certify(j, c, err) != MU_OK)
 		return err->rc;
@@ -786,17 +821,19 @@ client_remove_execute(struct action_job *j, struct mu_err *err)
 	struct store_client *c;
 	char actor[MU_UUID_TEXT_BYTES];
 
-	if (store_client_list(j->host->store, &clients, err) != MU_OK || client_own(j, &clients, &c, err) != MU_OK)
+	if (store_client_list(j->host->store, &clients, err) != MU_OK || client_own(j, &clients, &c,
+	    err) != MU_OK)
 		return err->rc;
 	store_client_remove(j->host->store, &c->client_id);
 	audit_record(j->host->store, AUDIT_CLIENT_REMOVED, j->now_ms, (const struct audit_field[]){
 	    AUDIT_TEXT("client", c->name), AUDIT_TEXT("platform", c->platform),
 	    AUDIT_TEXT("actor", mu_uuid_format(&j->doc->requester, actor)) }, 3, NULL);
-	mu_buf_format(&j->lines, "the client %s of %s may ask for nothing any more\n", c->name, c->platform);
+	mu_buf_format(&j->lines, "the client %s of %s may ask for nothing any more\n", c->name,
+	    c->platform);
 	return MU_OK;
 }
 
-/* --- admin.enrol, admin.unlock, admin.remove -------------------------------------------------------------------- */
+/* --- admin.enrol, admin.unlock, admin.remove -------------------------------------------------- */
 
 static enum mu_rc
 enrol_check(struct action_job *j, struct mu_err *err)
@@ -806,8 +843,8 @@ enrol_check(struct action_job *j, struct mu_err *err)
 	if (policy_admin_exists(j->policy, text_of(j, ARG_ROLE)))
 		return MU_OK;
 	policy_admin_names(j->policy, &names);
-	return mu_fail(err, MU_EABSENT, "args.role: no role %s in administrators.yaml; there are: %s",
-	    text_of(j, ARG_ROLE), mu_buf_text(&names));
+	return mu_fail(err, MU_EABSENT, "args.role: no role %s in administrators.yaml; there are:"
+	    " %s", text_of(j, ARG_ROLE), mu_buf_text(&names));
 }
 
 static enum mu_rc
@@ -820,13 +857,13 @@ enrol_execute(struct action_job *j, struct mu_err *err)
 	if (rc != MU_OK && rc != MU_EABSENT)
 		return rc;
 	if (rc == MU_OK)
-		mu_buf_format(&j->lines, "%s is an administrator already (%s), and loses seed and sessions: a new"
-		    " authenticator takes their place\n", called(p), a.role);
-	if (auth_enrol(j->host->auth, &p->person_id, text_of(j, ARG_ROLE), &j->doc->requester, j->now_ms, &j->shown,
-	    err) != MU_OK)
+		mu_buf_format(&j->lines, "%s is an administrator already (%s), and loses seed and"
+		    " sessions: a new authenticator takes their place\n", called(p), a.role);
+	if (auth_enrol(j->host->auth, &p->person_id, text_of(j, ARG_ROLE), &j->doc->requester,
+	    j->now_ms, &j->shown, err) != MU_OK)
 		return about_person(j, p, err);
-	mu_buf_format(&j->lines, "%s becomes an administrator with the role %s: hand the one-time code over in"
-	    " person, it lasts 24 hours\n", called(p), text_of(j, ARG_ROLE));
+	mu_buf_format(&j->lines, "%s becomes an administrator with the role %s: hand the one-time"
+	    " code over in person, it lasts 24 hours\n", called(p), text_of(j, ARG_ROLE));
 	return MU_OK;
 }
 
@@ -836,7 +873,8 @@ unlock_execute(struct action_job *j, struct mu_err *err)
 	for (size_t i = 0; i < j->people.count; i++) {
 		const struct store_person *p = &j->people.list[i];
 
-		if (auth_unlock(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms, err) != MU_OK)
+		if (auth_unlock(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms,
+		    err) != MU_OK)
 			return about_person(j, p, err);
 		mu_buf_format(&j->lines, "%s: codes are taken again\n", called(p));
 	}
@@ -851,8 +889,10 @@ active_count(struct action_job *j, int64_t *out_count, struct mu_err *err)
 	for (size_t i = 0; i < j->people.count; i++) {
 		MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
 
-		if (store_administrator_get(j->host->store, &j->people.list[i].person_id, false, &a, err) != MU_OK)
-			return err->rc == MU_EABSENT ? about_person(j, &j->people.list[i], err) : err->rc;
+		if (store_administrator_get(j->host->store, &j->people.list[i].person_id, false, &a,
+		    err) != MU_OK)
+			return err->rc == MU_EABSENT ? about_person(j, &j->people.list[i],
+			    err) : err->rc;
 		if (a.active && a.state == PERSON_ACTIVE && !a.blocked)
 			(*out_count)++;
 	}
@@ -868,56 +908,61 @@ remove_execute(struct action_job *j, struct mu_err *err)
 	    active_count(j, &going, err) != MU_OK)
 		return err->rc;
 	if (going > 0 && active - going < AUTH_BOOTSTRAP_COUNT)
-		return mu_fail(err, MU_ECONFLICT, "%lld administrators would be left, and it takes %d: enrol another"
-		    " first", (long long)(active - going), AUTH_BOOTSTRAP_COUNT);
+		return mu_fail(err, MU_ECONFLICT, "%lld administrators would be left, and it takes"
+		    " %d: enrol another first", (long long)(active - going), AUTH_BOOTSTRAP_COUNT);
 	for (size_t i = 0; i < j->people.count; i++) {
 		const struct store_person *p = &j->people.list[i];
 
-		if (auth_remove(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms, err) != MU_OK)
+		if (auth_remove(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms,
+		    err) != MU_OK)
 			return about_person(j, p, err);
 		mu_buf_format(&j->lines, "%s is an administrator no more\n", called(p));
 	}
 	return MU_OK;
 }
 
-/* --- The table ----------------------------------------------------------------------------------------------------- */
+/* --- The table -------------------------------------------------------------------------------- */
 
 #define ACCOUNTS	STORE_CHANNEL_ACCOUNTS
 
 static const struct action_row rows[ACTION_KIND_COUNT] = {
-	[ACTION_REVOKE] = { ABOUT_PEOPLE, 0, 0, "everything is taken away, on every platform, until reinstated",
-	    true, ACCOUNTS, revoke_check, revoke_execute },
+	[ACTION_REVOKE] = { ABOUT_PEOPLE, 0, 0, "everything is taken away, on every platform, until"
+	    " reinstated", true, ACCOUNTS, revoke_check, revoke_execute },
 	[ACTION_SUSPEND] = { ABOUT_PEOPLE, 0, ARG(ARG_UNTIL), "nothing is held until resumed",
 	    true, ACCOUNTS, suspend_check, suspend_execute },
-	[ACTION_RESUME] = { ABOUT_PEOPLE, 0, 0, "suspended no more, and what is theirs is held again",
-	    true, ACCOUNTS, resume_check, resume_execute },
-	[ACTION_REINSTATE] = { ABOUT_PEOPLE, 0, 0, "revoked no more, and what is theirs is held again",
-	    true, ACCOUNTS, reinstate_check, reinstate_execute },
+	[ACTION_RESUME] = { ABOUT_PEOPLE, 0, 0, "suspended no more, and what is theirs is held"
+	    " again", true, ACCOUNTS, resume_check, resume_execute },
+	[ACTION_REINSTATE] = { ABOUT_PEOPLE, 0, 0, "revoked no more, and what is theirs is held"
+	    " again", true, ACCOUNTS, reinstate_check, reinstate_execute },
 	[ACTION_IDENTIFY] = { ABOUT_PEOPLE, ARG(ARG_EVIDENCE) | ARG(ARG_LEVEL) | ARG(ARG_METHOD), 0,
 	    "vouched for", true, ACCOUNTS, identify_check, identify_execute },
-	[ACTION_GRANT] = { ABOUT_PEOPLE, ARG(ARG_ROLE) | ARG(ARG_UNTIL), 0, "the role is held for a time",
-	    true, ACCOUNTS, grant_check, grant_execute },
+	[ACTION_GRANT] = { ABOUT_PEOPLE, ARG(ARG_ROLE) | ARG(ARG_UNTIL), 0,
+	    "the role is held for a time", true, ACCOUNTS, grant_check, grant_execute },
 	[ACTION_UNGRANT] = { ABOUT_PEOPLE, ARG(ARG_ROLE), 0, "the granted role is held no more",
 	    true, ACCOUNTS, ungrant_check, ungrant_execute },
-	[ACTION_CREDENTIAL_ISSUE] = { ABOUT_PEOPLE, ARG(ARG_PLATFORM), 0, "a new credential in place of the old",
-	    false, ACCOUNTS, credential_check, credential_execute },
+	[ACTION_CREDENTIAL_ISSUE] = { ABOUT_PEOPLE, ARG(ARG_PLATFORM), 0,
+	    "a new credential in place of the old", false, ACCOUNTS, credential_check,
+	    credential_execute },
 	[ACTION_BRAKE_RELEASE] = { ABOUT_HELD, ARG(ARG_SOURCE), 0,
 	    "held by the brake no more: the read that follows may remove them",
 	    false, STORE_CHANNEL_SYNC, source_check, brake_execute },
 	[ACTION_POLICY_APPLY] = { ABOUT_NOBODY, ARG(ARG_BASE) | ARG(ARG_FILES), 0,
 	    "a policy comes into force; muster policy plan shows for whom it changes what",
 	    false, STORE_CHANNEL_POLICY, NULL, policy_execute },
-	[ACTION_CLIENT_ADD] = { ABOUT_NOBODY, ARG(ARG_NAME) | ARG(ARG_PLATFORM), ARG(ARG_CERTIFICATE) | ARG(ARG_CSR),
-	    "a platform's client may use the token API", false, NULL, client_add_check, client_add_execute },
+	[ACTION_CLIENT_ADD] = { ABOUT_NOBODY, ARG(ARG_NAME) | ARG(ARG_PLATFORM),
+	    ARG(ARG_CERTIFICATE) | ARG(ARG_CSR), "a platform's client may use the token API", false,
+	    NULL, client_add_check, client_add_execute },
 	[ACTION_CLIENT_RENEW] = { ABOUT_NOBODY, ARG(ARG_CSR) | ARG(ARG_NAME), 0,
 	    "a platform's client gets a new certificate, and the old one ends", false, NULL, NULL,
 	    client_renew_execute },
-	[ACTION_CLIENT_REMOVE] = { ABOUT_NOBODY, ARG(ARG_NAME), 0,
-	    "a platform's client is refused from now on", false, NULL, NULL, client_remove_execute },
+	[ACTION_CLIENT_REMOVE] = { ABOUT_NOBODY, ARG(ARG_NAME), 0, "a platform's client is refused"
+	    " from now on", false, NULL, NULL, client_remove_execute },
 	[ACTION_ADMIN_ENROL] = { ABOUT_ONE, ARG(ARG_ROLE), 0, "to be an administrator",
 	    false, NULL, enrol_check, enrol_execute },
-	[ACTION_ADMIN_UNLOCK] = { ABOUT_PEOPLE, 0, 0, "codes are taken again", false, NULL, NULL, unlock_execute },
-	[ACTION_ADMIN_REMOVE] = { ABOUT_PEOPLE, 0, 0, "administrator no more", false, NULL, NULL, remove_execute },
+	[ACTION_ADMIN_UNLOCK] = { ABOUT_PEOPLE, 0, 0, "codes are taken again", false, NULL, NULL,
+	    unlock_execute },
+	[ACTION_ADMIN_REMOVE] = { ABOUT_PEOPLE, 0, 0, "administrator no more", false, NULL, NULL,
+	    remove_execute },
 	[ACTION_SYNC_RUN] = { ABOUT_NOBODY, ARG(ARG_SOURCE), 0, "a source is read anew",
 	    false, STORE_CHANNEL_SYNC, source_check, sync_execute },
 };
@@ -933,15 +978,16 @@ action_job_open(struct action_job *j, struct mu_err *err)
 {
 	const struct action_document *d = j->doc;
 
-	if (d->target_count > 0 && store_person_lock_ids(j->host->store, d->targets, d->target_count, &j->people,
-	    err) != MU_OK)
+	if (d->target_count > 0 && store_person_lock_ids(j->host->store, d->targets,
+	    d->target_count, &j->people, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < j->people.count; i++)
 		if (j->people.list[i].state == PERSON_ERASED)
-			return mu_fail(err, MU_ECONFLICT, "one of the people meant has been erased: propose it again"
-			    " without them");
+			return mu_fail(err, MU_ECONFLICT, "one of the people meant has been erased:"
+			    " propose it again without them");
 	if (j->people.count != d->target_count)
-		return mu_fail(err, MU_ECONFLICT, "one of the people meant is not there any more: propose it again");
+		return mu_fail(err, MU_ECONFLICT, "one of the people meant is not there any more:"
+		    " propose it again");
 	return MU_OK;
 }
 
@@ -965,5 +1011,6 @@ action_job_execute(struct action_job *j, struct mu_err *err)
 		return err->rc;
 	if (!row->decides)
 		return MU_OK;
-	return j->host->decide(j->host->ctx, d->targets, d->target_count, j->now_ms, &j->effects, err);
+	return j->host->decide(j->host->ctx, d->targets, d->target_count, j->now_ms, &j->effects,
+	    err);
 }

@@ -1,5 +1,5 @@
 /*
- * action/who.c - from what was typed to the people meant, never guessing; and who may do what to whom
+ * action/who.c - from what was typed to the people meant, never guessing; and who may do what
  */
 #include "action/action_priv.h"
 
@@ -32,16 +32,18 @@ action_allow(const struct policy *p, const struct auth_who *who, const char *per
     const struct facts *facts, struct mu_err *err)
 {
 	if (!policy_admin_may(p, who->role, permission))
-		return mu_fail(err, MU_EDENIED, "the role %s does not have the permission %s: ask an"
-		    " administrator whose role has it", who->role, permission);
+		return mu_fail(err, MU_EDENIED, "the role %s does not have the permission %s: ask"
+		    " an administrator whose role has it", who->role, permission);
 	if (facts != NULL && !policy_admin_reaches(p, who->role, facts))
-		return mu_fail(err, MU_EDENIED, "the scope of the role %s does not reach everyone this is about"
-		    " (%s): ask an administrator whose role does", who->role, permission);
+		return mu_fail(err, MU_EDENIED, "the scope of the role %s does not reach everyone"
+		    " this is about (%s): ask an administrator whose role does", who->role,
+		    permission);
 	return MU_OK;
 }
 
 enum mu_rc
-action_who(const struct action_host *h, const char *text, struct mu_uuid *out_person_id, struct mu_err *err)
+action_who(const struct action_host *h, const char *text, struct mu_uuid *out_person_id,
+    struct mu_err *err)
 {
 	struct mu_uuid ids[2];
 	size_t count;
@@ -49,10 +51,11 @@ action_who(const struct action_host *h, const char *text, struct mu_uuid *out_pe
 	if (store_look_who(h->store, text, h->mail, ids, MU_COUNT(ids), &count, err) != MU_OK)
 		return err->rc;
 	if (count == 0)
-		return mu_fail(err, MU_EABSENT, "nobody is called that: give a login name, a mail address or"
-		    " the id that muster person list shows");
+		return mu_fail(err, MU_EABSENT, "nobody is called that: give a login name, a mail"
+		    " address or the id that muster person list shows");
 	if (count > 1)
-		return mu_fail(err, MU_ECONFLICT, "several people are called that: give the id of one");
+		return mu_fail(err, MU_ECONFLICT, "several people are called that: give the id of"
+		    " one");
 	*out_person_id = ids[0];
 	return MU_OK;
 }
@@ -71,7 +74,8 @@ candidates_write(struct resolving *r, const char *given, const struct mu_uuid *i
 {
 	MU_AUTO(store_people_clear) struct store_people people = { .count = 0 };
 
-	if (count > 0 && store_person_read_ids(r->job->host->store, ids, count, &people, err) != MU_OK)
+	if (count > 0 && store_person_read_ids(r->job->host->store, ids, count, &people,
+	    err) != MU_OK)
 		return err->rc;
 	json_object_begin(&r->w, NULL);
 	json_list_begin(&r->w, "candidates");
@@ -93,8 +97,8 @@ candidates_write(struct resolving *r, const char *given, const struct mu_uuid *i
 
 /* Sets targets to those that are one person; json gets the others. */
 static enum mu_rc
-resolve(struct resolving *r, const struct action_request *request, struct action_document *doc, struct mu_buf *json,
-    struct mu_err *err)
+resolve(struct resolving *r, const struct action_request *request, struct action_document *doc,
+    struct mu_buf *json, struct mu_err *err)
 {
 	json_begin(&r->w, json);
 	json_object_begin(&r->w, NULL);
@@ -103,8 +107,8 @@ resolve(struct resolving *r, const struct action_request *request, struct action
 		struct mu_uuid ids[ACTION_CANDIDATES_MAX];
 		size_t count;
 
-		if (store_look_who(r->job->host->store, request->targets[i], r->job->host->mail, ids, MU_COUNT(ids),
-		    &count, err) != MU_OK)
+		if (store_look_who(r->job->host->store, request->targets[i], r->job->host->mail,
+		    ids, MU_COUNT(ids), &count, err) != MU_OK)
 			return err->rc;
 		if (count == 1)
 			doc->targets[doc->target_count++] = ids[0];
@@ -118,8 +122,9 @@ resolve(struct resolving *r, const struct action_request *request, struct action
 }
 
 enum mu_rc
-action_who_resolve(struct action_job *j, const struct auth_who *who, const struct action_request *request,
-    struct action_document *doc, struct mu_buf *out_json, struct mu_err *err)
+action_who_resolve(struct action_job *j, const struct auth_who *who,
+    const struct action_request *request, struct action_document *doc, struct mu_buf *out_json,
+    struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf json = MU_BUF_INIT;
 	struct resolving r = { .job = j, .who = who };
@@ -130,9 +135,10 @@ action_who_resolve(struct action_job *j, const struct auth_who *who, const struc
 	if (r.nobody + r.several > 0) {
 		mu_buf_reset(out_json);
 		mu_buf_text_add(out_json, json.data);
-		return mu_fail(err, MU_EINPUT, "targets: of %zu, %zu %s nobody and %zu %s several people; nothing"
-		    " was done: name each as one person, by id if need be", request->target_count, r.nobody,
-		    r.nobody == 1 ? "is" : "are", r.several, r.several == 1 ? "is" : "are");
+		return mu_fail(err, MU_EINPUT, "targets: of %zu, %zu %s nobody and %zu %s several"
+		    " people; nothing was done: name each as one person, by id if need be",
+		    request->target_count, r.nobody, r.nobody == 1 ? "is" : "are", r.several,
+		    r.several == 1 ? "is" : "are");
 	}
 	doc->target_count = action_uuids_unique(doc->targets, doc->target_count);
 	return MU_OK;

@@ -652,6 +652,15 @@ an_action_is_shown_to_those_it_concerns(void **state)
 	member_is("action", "grant");
 	member_is("preview.people.0.person.uid", "ida");
 	member_is("preview.people.0.gained.0", "vault");
+	free(rig_sql("UPDATE person SET blocked = true WHERE uid = 'ida'"));
+	OK(show(&bob));
+	member_is("preview.people", "[]");
+	{
+		MU_AUTO(mu_freep) char *line = member("preview.lines.0");
+
+		assert_non_null(strstr(line, "It would be refused now: ida"));
+	}
+	free(rig_sql("UPDATE person SET blocked = false WHERE uid = 'ida'"));
 	rig_sql_is("0", "SELECT count(*) FROM requested_grant");
 	member_is("reason", "night shift");
 	member_is("document.args.role", "vault");

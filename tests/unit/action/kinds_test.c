@@ -165,7 +165,11 @@ a_grant_without_its_mac_counts_for_nothing(void **state)
 	refused(MU_EDENIED, propose(&ann, PEOPLE("grant", "audra",
 	    "{\"role\":\"ops-moderator\",\"until\":\"2026-09-21T20:00:00Z\"}")), "audra");
 	done(PEOPLE("grant", "ida", "{\"role\":\"reader\",\"until\":\"2026-09-22T08:00:00Z\"}"));
+	refused(MU_EDENIED, propose(&ann, PEOPLE("grant", "ida",
+	    "{\"role\":\"vault\",\"until\":\"2026-09-21T14:40:00Z\"}")), "ida");
 	free(rig_sql("UPDATE requested_grant SET ends_at = '2030-01-01'"));
+	OK(propose(&ann, PEOPLE("grant", "ida",
+	    "{\"role\":\"vault\",\"until\":\"2026-09-21T14:40:00Z\"}")));
 	done(PEOPLE("suspend", "ida", "{}"));
 	done(PEOPLE("resume", "ida", "{}"));
 	account_is("enabled group all,", "ida");

@@ -66,6 +66,7 @@ static struct policy_file files[] = {
 	    "- role: reader\n"
 	    "  gives: [{platform: xmpp, rooms: [news]}]\n"
 	    "  requestable: (employeeType=staff)\n"
+	    "  conflicts: [vault]\n"
 	    "  longest: 30d\n"
 	    "- role: vault\n"
 	    "  gives: [{platform: xmpp, rooms: [vault]}]\n"
