@@ -27,9 +27,14 @@ coded_clear(struct coded *c)
 static void
 action_fail(struct ask *a, const struct mu_err *err)
 {
+	bool too_many = err->rc == MU_ERETRY && err->retry_after_ms > 0;	/* wrong codes: nothing is away */
+
 	if (err->rc == MU_ERETRY || err->rc == MU_EBROKEN || err->rc == MU_ECONFIG)
 		mu_log_err(err, "admin.failed", NULL);
-	http_refuse_err(a->req, err);
+	if (too_many)
+		http_refuse(a->req, 429, (err->retry_after_ms + 999) / 1000, err->text, NULL);
+	else
+		http_refuse_err(a->req, err);
 }
 
 /* A request that never gets to the action room is recorded here. */

@@ -32,7 +32,7 @@
  * POST /v1/actions/{digest}/execute {"code"}
  * POST /v1/actions/{digest}/approve {"code"}
  * POST /v1/actions/{digest}/deny {"code", "reason"}
- *	200 ACTION (executed or denied), 202 ACTION (pending)
+ *	200 ACTION (executed or denied), 202 ACTION (pending); 429 with Retry-After after too many wrong codes
  *	ACTION: {"action", "approvals": [{"approved": bool, "at", "person": PERSON-REF, "reason"}], "digest",
  *	     "document", "ended_at"?, "lapses_at", "needs": {"approvals": n, "code": bool}, "reason",
  *	     "requested_at", "requester": PERSON-REF, "result"?: OBJECT, "shown"?: OBJECT,

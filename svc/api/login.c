@@ -19,8 +19,8 @@
 #define AGAIN_S		2
 
 #define WRONG	"The user name, the password or the code is not right. A code opens one request: " \
-		"wait for the next one. After five wrong codes another administrator has to " \
-		"unlock you: muster admin unlock"
+		"wait for the next one. After five wrong ones none is looked at for ten minutes, " \
+		"and another administrator has to unlock you: muster admin unlock"
 #define AWAY	"Part of the service is away, so nobody can log in now: try again."
 
 /* --- The request ----------------------------------------------------------------------------- */
@@ -195,6 +195,16 @@ on_denied(void *ctx)
 	login_free(l);
 }
 
+/*
+ * Was it the code? Also when keys looks at no more of this person's for a while: answered in any other way,
+ * that would tell that the password was right.
+ */
+static bool
+is_denied(const struct mu_err *err)
+{
+	return err->rc == MU_EDENIED || (err->rc == MU_ERETRY && err->retry_after_ms > 0);
+}
+
 /* The same words after the same time, whatever was wrong; what it was has been recorded. */
 static void
 login_deny(struct login *l)
@@ -255,7 +265,10 @@ session_open(struct login *l)
 		login_deny(l);
 		return;
 	case MU_ERETRY: case MU_ECONFIG: case MU_EBROKEN:
-		login_refuse(l, &err);
+		if (is_denied(&err))
+			login_deny(l);
+		else
+			login_refuse(l, &err);
 		return;
 	}
 	json_begin(&w, &body);
@@ -326,7 +339,7 @@ action_run(struct login *l)
 	    mu_now_ms(), &done,
 	    &err) == MU_OK)
 		login_answer(l, done.state == ACTION_PENDING ? 202 : 200, &done.json);
-	else if (err.rc == MU_EDENIED)
+	else if (is_denied(&err))
 		login_deny(l);
 	else
 		login_refuse(l, &err);

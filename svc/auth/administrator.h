@@ -45,7 +45,8 @@ void auth_who_clear(struct auth_who *w);
  * MU_EDENIED  wrong, used, locked, or no administrator any more: the failure has been recorded and
  *             COMMITTED; no transaction is open. Five in a row have locked the administrator.
  * MU_EINPUT   not six digits: nothing was evaluated or counted; recorded and committed, none is open
- * MU_ERETRY   store or keys away, or keys evaluates no more for this seed now: rolled back
+ * MU_ERETRY   store or keys away: rolled back. With retry_after_ms: keys evaluates no more for this seed until
+ *             then, and the text says so; recorded and committed, nothing counts
  */
 MU_CHECKED enum mu_rc auth_code_use(const struct auth_host *h, const struct mu_uuid *person_id,
     const struct mu_secret *code, const char *address, int64_t now_ms, struct mu_err *err);

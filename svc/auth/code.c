@@ -86,6 +86,15 @@ undecided(const struct auth_try *t, struct mu_err *err)
 	return err->rc;
 }
 
+/* keys looks at no more codes of this seed for a while, right or wrong: nothing is decided, nothing counts. */
+static enum mu_rc
+resting(const struct auth_try *t, struct mu_err *err)
+{
+	(void)mu_fail(err, MU_ERETRY, "There were too many wrong codes: none of yours is looked at for %lld s.",
+	    (long long)((err->retry_after_ms + 999) / 1000));
+	return auth_refuse(t, "too many wrong codes", err);
+}
+
 enum mu_rc
 auth_code_take(const struct auth_try *t, enum auth_purpose purpose, const struct mu_secret *code,
     struct store_administrator *out_administrator, struct mu_err *err)
@@ -120,6 +129,8 @@ auth_code_take(const struct auth_try *t, enum auth_purpose purpose, const struct
 	rc = auth_code_check(h, t->person_id, &a.seed, code, &step, err);
 	if (rc == MU_EDENIED)
 		return wrong(t, &a, err);
+	if (rc == MU_ERETRY && err->retry_after_ms > 0)
+		return resting(t, err);
 	if (rc != MU_OK)
 		return undecided(t, err);
 	a.seed.last_step = step;

@@ -214,8 +214,10 @@ T2_keys_evaluates_no_sixth_failure_and_nothing_counts(void **state)
 	DENIED(use(&host, &ann, wrong_code_of(&ann), &err));
 	assert_int_equal(MU_ERETRY, use_now(&ann, &err));
 	assert_in_range(err.retry_after_ms, 1, 600 * 1000);
+	assert_non_null(strstr(err.text, "too many wrong codes"));
 	rig_sql_is("1", "SELECT failures FROM totp_seed");
-	recorded(5, "auth.failed");
+	recorded(6, "auth.failed");
+	recorded_as("auth.failed", "reason", "too many wrong codes");
 	recorded(1, "job.run");
 	clock_s += 600;
 	MUST(use_now(&ann, &err));
