@@ -55,7 +55,10 @@ int
 cli_fail(const struct cli *c, const struct mu_err *err)
 {
 	cli_say(c, "%s", err->text);
-	return err->rc == MU_ERETRY ? CLI_UNREACHABLE : CLI_FAILED;
+	if (err->rc != MU_ERETRY)
+		return CLI_FAILED;
+	cli_say(c, "is musterd running there, and can it be reached from here? Then try again");
+	return CLI_UNREACHABLE;
 }
 
 /* --- Commands by their words ------------------------------------------------------------------ */

@@ -355,6 +355,8 @@ failure_read(struct http_client *client, CURLcode code, struct mu_err *err)
 	if (client->is_too_large)
 		(void)mu_fail(err, rc, "%s: the answer is larger than %zu bytes", client->base_url,
 		    client->response_max_bytes);
+	else if (client->unix_socket != NULL && code == CURLE_COULDNT_CONNECT)
+		(void)mu_fail(err, rc, "%s: nobody listens there", client->unix_socket);
 	else
 		(void)mu_fail(err, rc, "%s: %s", client->base_url, text);
 	if (sent_bytes > 0)
