@@ -64,6 +64,7 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 	if (version_write(s, seed, seed_count, 1, "seed", AUDIT_POLICY_SEEDED, mac, mac_ctx,
 	    err) != MU_OK)
 		return err->rc;
+	store_policy_decided_write(s, 1, mu_now_ms() / 1000);	/* nobody was there before it */
 	return store_policy_current(s, out_policy, err);
 }
 

@@ -113,8 +113,7 @@ bool
 slice_is_empty(const struct slice *s)
 {
 	return s->people_count + s->group_count + s->removed_people.count +
-	    s->removed_groups.count +
-	    s->bad_count + s->redecide.count == 0;
+	    s->removed_groups.count + s->bad_count + s->redecide.count == 0;
 }
 
 void

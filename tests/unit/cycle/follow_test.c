@@ -149,6 +149,18 @@ policy_that_takes_within_the_limit_takes(void **state)
 }
 
 static void
+held_by_a_policy_that_forgot_their_roles_are_not_due_all_the_time(void **state)
+{
+	(void)state;
+	granted("c", "helper", mu_now_s() - 5, mu_now_s() + 2);
+	apply(emptied_yaml, 1);
+	until("2", DECIDED);
+	rig_sql_is("12", "SELECT count(*) FROM brake_hold");
+	until("t", "SELECT due_at > now() + interval '30 minutes' FROM person WHERE dn = 'uid=c'");
+	rig_sql_is("12", WITH("chat"));
+}
+
+static void
 killed_on_the_way_starts_over(void **state)
 {
 	struct policy *before = policy;
@@ -262,6 +274,7 @@ main(void)
 		ROW(P5_10_policy_that_takes_too_much_takes_nothing),
 		ROW(P5_10_policy_that_takes_too_much_from_many_takes_nothing),
 		ROW(policy_that_takes_within_the_limit_takes),
+		ROW(held_by_a_policy_that_forgot_their_roles_are_not_due_all_the_time),
 		ROW(killed_on_the_way_starts_over),
 		ROW(policy_that_muster_did_not_write_changes_nothing),
 		ROW(nothing_is_written_by_a_policy_that_is_not_in_force),

@@ -406,7 +406,8 @@ world_open(void **state)
 	policy_version = 0;
 	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member,"
 	    " source_search, source_verdict, brake_hold, brake_effect, quarantine, lease,"
-	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided CASCADE"));
+	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided"
+	    " CASCADE"));
 	cycle_start();
 	full_read(all, MU_COUNT(all));
 	rig_sql_is("12", "SELECT count(*) FROM person WHERE state = 'active'");
