@@ -217,11 +217,12 @@ policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int6
 	struct admin_process *own = ctx;
 	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+	enum mu_rc rc;
 
-	if (cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac,
-	    &own->auth,
-	    rules_attr_known, own->process->settings, &faults, out_version, err) != MU_EINPUT)
-		return err->rc;
+	rc = cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac,
+	    &own->auth, rules_attr_known, own->process->settings, &faults, out_version, err);
+	if (rc != MU_EINPUT)
+		return rc;
 	config_faults_format(&faults, &text);
 	if (text.size_bytes > 0)
 		(void)mu_fail(err, MU_EINPUT, "%s", text.data);
