@@ -278,6 +278,50 @@ keys_away_changes_nothing(void **state)
 	recorded(1, "action.executed");
 }
 
+static enum mu_rc
+decide_and_die(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, struct action_effects *out,
+    struct mu_err *fault)
+{
+	if (door_decide(ctx, ids, count, at_ms, out, fault) == MU_OK)
+		(void)kill(getpid(), SIGKILL);
+	return fault->rc;
+}
+
+/* The code has been used and the person decided on, and then the process is no more. */
+static void
+P5_13_killed_before_the_commit_leaves_code_and_action_unused(void **state)
+{
+	char step[24];
+	MU_AUTO(mu_freep) char *sql = mu_strdup("SELECT last_step FROM totp_seed JOIN person USING (person_id)"
+	    " WHERE uid = 'ann'");
+	char *before = rig_sql(sql);
+	int status;
+	pid_t child;
+
+	(void)state;
+	OK(propose(&ann, REVOKE("ida")));
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct door d;
+
+		door_open(&d);
+		d.host.decide = decide_and_die;
+		(void)!execute_at(&d, &ann, &err);
+		_exit(0);
+	}
+	assert_int_equal(child, waitpid(child, &status, 0));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	rig_sql_is(before, sql);
+	free(before);
+	rig_sql_is("prepared f", "SELECT concat_ws(' ', state, (SELECT blocked FROM person WHERE uid = 'ida')) FROM action");
+	recorded(0, "action.executed");
+	OK(execute(&ann));			/* the very same code */
+	(void)snprintf(step, sizeof(step), "%lld", (long long)(clock_s / STEP_S));
+	rig_sql_is(step, sql);
+	recorded(1, "action.executed");
+}
+
 /* --- Many at once -------------------------------------------------------------------------------------------- */
 
 #define USERS 8
@@ -760,6 +804,7 @@ main(void)
 		CASE(P5_13_code_for_one_digest_opens_nothing_else),
 		CASE(P5_13_code_for_another_document_opens_nothing),
 		CASE(P5_13_executed_once_however_often_sent),
+		CASE(P5_13_killed_before_the_commit_leaves_code_and_action_unused),
 		CASE(nobody_executes_what_another_asked_for),
 		CASE(what_was_executed_is_answered_again_without_a_code),
 		CASE(ten_minutes_for_the_code),
