@@ -129,8 +129,12 @@ plan_gains(const struct plan_facts *f, enum account_state state, struct plan *p)
 
 	if (absent)
 		plan_add(p, STEP_CREATE, NULL);
-	if (f->credential && takes(f, STEP_SET_CREDENTIAL))
+	if (f->credential && takes(f, STEP_SET_CREDENTIAL)) {
 		plan_add(p, STEP_SET_CREDENTIAL, NULL);
+		/* whoever is in came in by the password that has ended */
+		if (f->seen->state == ACCOUNT_ENABLED && takes(f, STEP_KILL))
+			plan_add(p, STEP_KILL, NULL);
+	}
 	for (size_t i = 0; i < want->count; i++)
 		if (entitlements_find(&f->seen->rights, want->list[i].kind, want->list[i].name) == NULL)
 			plan_add(p, STEP_JOIN, &want->list[i]);
