@@ -23,7 +23,7 @@ file_read(int folder, const char *path, const char *name, const char *prefix, st
     struct mu_err *err)
 {
 	MU_AUTO(mu_secret_clear) struct mu_secret text = MU_SECRET_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf place = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf place = MU_BUF_INIT, content = MU_BUF_INIT;
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	enum mu_rc rc;
 
@@ -34,13 +34,14 @@ file_read(int folder, const char *path, const char *name, const char *prefix, st
 	(void)close(fd);
 	if (rc != MU_OK)
 		return rc;
-	if (!mu_utf8_valid(mu_secret_text(&text), text.size_bytes))
-		return mu_fail(err, MU_ECONFIG, "%s is not UTF-8", place.data);
+	if (!mu_utf8_valid(mu_secret_text(&text), text.size_bytes) ||
+	    strlen(mu_secret_text(&text)) != text.size_bytes)
+		return mu_fail(err, MU_ECONFIG, "%s is not UTF-8 text", place.data);
 	f->files = mu_alloc_again(f->files, f->file_count + 1, sizeof(*f->files));
 	mu_buf_reset(&place);
 	mu_buf_format(&place, "%s%s", prefix, name);
-	f->files[f->file_count++] = (struct policy_file){ mu_strdup(place.data),
-		mu_strdup(mu_secret_text(&text)) };
+	mu_buf_format(&content, "%s\n", mu_secret_text(&text));	/* the last line's end was taken for a secret's */
+	f->files[f->file_count++] = (struct policy_file){ mu_strdup(place.data), mu_strdup(content.data) };
 	return MU_OK;
 }
 
