@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import struct
@@ -11,10 +12,12 @@ import time
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
+from rig import wire
 from rig.musterd import BUILD
 from rig.process import wait_until
 
 STEP_S = 30
+SPARE_S = 5             # a code that ends sooner may have ended when it arrives
 COMMAND_S = 120
 
 
@@ -41,12 +44,19 @@ class Authenticator:
     def now():
         return int(time.time()) // STEP_S
 
+    def next_step(self):
+        """The step of the next code: the first that has not been used and will be good for a while."""
+        return max(self.last + 1, int((time.time() + SPARE_S) // STEP_S) - 1)
+
+    def wait_s(self):
+        """How long it is until there is a code that has not been used."""
+        return max(0, self.next_step() * STEP_S - time.time())
+
     def code(self):
         """A code that has not been used: the one before the present one where that is still good,
         else the present one, else the next as soon as its time has come."""
-        step = max(self.last + 1, self.now() - 1)
-        wait_until("the next code's time comes", lambda: self.now() >= step, 2 * STEP_S, 0.1)
-        self.last = max(step, self.now() - 1)
+        wait_until("the next code's time comes", lambda: self.wait_s() == 0, 2 * STEP_S, 0.1)
+        self.last = self.next_step()
         return self.at(self.last)
 
     def wrong(self):
@@ -110,6 +120,24 @@ class Administrator:
     def act(self, *arguments, expect=0):
         """Runs a command that asks for a code, and gives it one."""
         return self.muster("--json", *arguments, secrets=[self.authenticator.code()], expect=expect)
+
+    def refused(self, *arguments, expect=1):
+        """Runs a command that is to be refused for another reason than its code, which may have been used."""
+        return self.muster("--json", *arguments, secrets=[self.authenticator.at(Authenticator.now())], expect=expect)
+
+    def ask(self, method, path, body=None):
+        """The API itself, with the session's certificate: (status, JSON)."""
+        session = self.home / "session.pem"
+        connection = http.client.HTTPSConnection(
+            "localhost", self.stage.musterd.admin_port, timeout=COMMAND_S,
+            context=wire.context(self.stage.musterd.ca, session, session))
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body),
+                               {} if body is None else {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read() or b"null")
+        finally:
+            connection.close()
 
     @property
     def server(self):
