@@ -150,3 +150,14 @@ auth_code_use(const struct auth_host *h, const struct mu_uuid *person_id, const 
 
 	return auth_code_take(&t, AUTH_FOR_ACTION, code, &a, err);
 }
+
+enum mu_rc
+auth_code_look(const struct auth_host *h, const struct mu_uuid *person_id, const struct mu_secret *code,
+    const char *address, int64_t now_ms, struct mu_err *err)
+{
+	if (store_begin(h->store, err) != MU_OK ||
+	    auth_code_use(h, person_id, code, address, now_ms, err) != MU_OK)
+		return err->rc;
+	store_rollback(h->store);
+	return MU_OK;
+}

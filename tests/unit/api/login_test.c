@@ -239,6 +239,33 @@ who_is_not_one_person_costs_no_code(void **state)
 	assert_int_equal(executed + 1, records("action.executed"));
 }
 
+/* One factor: whom there is, what one may, and that the password was right all stay unsaid. */
+static void
+P5_13_a_password_without_its_code_learns_nothing(void **state)
+{
+	static const char *const asked[] = {
+		"{\"action\":\"suspend\",\"args\":{},\"reason\":\"x\",\"targets\":[\"shared@example.org\"]}",
+		"{\"action\":\"suspend\",\"args\":{},\"reason\":\"x\",\"targets\":[\"no such name\"]}",
+		"{\"action\":\"no such\",\"args\":{},\"reason\":\"x\",\"targets\":[\"sam\"]}",
+		"{\"action\":\"policy.apply\",\"args\":{},\"reason\":\"x\",\"targets\":[]}",
+	};
+	struct someone one = admin_of("onefactor", "security");
+	struct mu_secret wrong = wrong_code_of(&one);
+	MU_AUTO(mu_freep) char *first = NULL;
+	int proposed = records("action.proposed"), refused = records("action.refused");
+
+	(void)state;
+	assert_int_equal(401, login_as("onefactor", "wrong", mu_secret_text(&wrong), NULL, asked[0]));
+	first = mu_strdup(mu_buf_text(&reply.body));
+	for (size_t i = 0; i < MU_COUNT(asked); i++) {
+		assert_int_equal(401, login_as("onefactor", PASSWORD, mu_secret_text(&wrong), NULL, asked[i]));
+		assert_string_equal(first, mu_buf_text(&reply.body));
+	}
+	assert_int_equal(proposed, records("action.proposed"));
+	assert_int_equal(refused, records("action.refused"));
+	mu_secret_clear(&wrong);
+}
+
 static void
 what_needs_two_is_left_pending(void **state)
 {
@@ -350,6 +377,7 @@ main(void)
 		cmocka_unit_test(a_one_time_code_is_spent_for_a_seed),
 		cmocka_unit_test(P5_13_a_code_opens_one_action_and_no_session),
 		cmocka_unit_test(who_is_not_one_person_costs_no_code),
+		cmocka_unit_test(P5_13_a_password_without_its_code_learns_nothing),
 		cmocka_unit_test(what_needs_two_is_left_pending),
 		cmocka_unit_test(what_a_role_may_not_is_told_and_costs_no_code),
 		cmocka_unit_test(malformed_logins_ask_nobody),
