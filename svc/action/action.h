@@ -51,9 +51,9 @@ struct action_host {
 	const struct auth_host *auth;
 	/* The policy in force, parsed; borrowed until the next call. */
 	enum mu_rc (*policy)(void *ctx, const struct policy **out_policy, int64_t *out_version, struct mu_err *err);
-	/* Decides these people anew in the open transaction (cycle_again). */
+	/* Decides these people anew in the open transaction (cycle_again); earnest: not a preview. */
 	enum mu_rc (*decide)(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms,
-	    struct action_effects *out_effects, struct mu_err *err);
+	    bool earnest, struct action_effects *out_effects, struct mu_err *err);
 	/* Writes the next policy version in the open transaction (cycle_policy_apply). */
 	enum mu_rc (*policy_apply)(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
 	    const char *applied_by, int64_t *out_version, struct mu_err *err);

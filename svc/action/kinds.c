@@ -1011,6 +1011,6 @@ action_job_execute(struct action_job *j, struct mu_err *err)
 		return err->rc;
 	if (!row->decides)
 		return MU_OK;
-	return j->host->decide(j->host->ctx, d->targets, d->target_count, j->now_ms, &j->effects,
-	    err);
+	return j->host->decide(j->host->ctx, d->targets, d->target_count, j->now_ms, j->earnest,
+	    &j->effects, err);
 }

@@ -15,7 +15,8 @@ batch_host(const struct cycle_apply *a)
 {
 	const struct cycle_host *h = a->host;
 
-	return (struct cycle_again_host){ h->store, &h->rules, h->mac, h->mac_check, h->mac_ctx };
+	return (struct cycle_again_host){ h->store, &h->rules, h->mac, h->mac_check, h->mac_ctx,
+		false };
 }
 
 /* --- Groups: whoever's groups changed is decided on again ----------------------------------- */

@@ -287,7 +287,7 @@ words_format(const struct strings *s, struct mu_buf *b)
 }
 
 static void
-person_audit(struct store *store, const struct decided *d, int64_t now_ms)
+person_audit(const struct cycle_again_host *host, const struct decided *d, int64_t now_ms)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf gained = MU_BUF_INIT, lost = MU_BUF_INIT;
 	const struct cycle_change *ch = &d->change;
@@ -305,27 +305,29 @@ person_audit(struct store *store, const struct decided *d, int64_t now_ms)
 		fields[3] = (struct audit_field)AUDIT_TEXT("reason", ch->reason);
 		fields[4] = (struct audit_field)AUDIT_TEXT("gained", mu_buf_text(&gained));
 		fields[5] = (struct audit_field)AUDIT_TEXT("lost", mu_buf_text(&lost));
-		audit_record(store, ch->kind, now_ms, fields, 6, NULL);
-		mu_log(audit_kind_name(ch->kind), "person", person, "state",
-		    person_state_name(d->person.state), "gained", mu_buf_text(&gained), "lost",
-		    mu_buf_text(&lost), NULL);
+		audit_record(host->store, ch->kind, now_ms, fields, 6, NULL);
+		if (!host->silent)
+			mu_log(audit_kind_name(ch->kind), "person", person, "state",
+			    person_state_name(d->person.state), "gained", mu_buf_text(&gained),
+			    "lost", mu_buf_text(&lost), NULL);
 	}
 	if (ch->identified) {
 		fields[1] = (struct audit_field)AUDIT_TEXT("level", d->person.identified);
 		fields[2] = (struct audit_field)AUDIT_TEXT("evidence", d->person.evidence);
-		audit_record(store, AUDIT_PERSON_IDENTIFIED, now_ms, fields, 3, NULL);
+		audit_record(host->store, AUDIT_PERSON_IDENTIFIED, now_ms, fields, 3, NULL);
 	}
 	if (ch->refused_platform != NULL) {
 		fields[1] = (struct audit_field)AUDIT_TEXT("platform", ch->refused_platform);
 		fields[2] = (struct audit_field)AUDIT_TEXT("reason", ch->refused_reason);
-		audit_record(store, AUDIT_ACCOUNT_REFUSED, now_ms, fields, 3, NULL);
-		mu_log("account.refused", "person", person, "platform", ch->refused_platform,
-		    "reason", ch->refused_reason, NULL);
+		audit_record(host->store, AUDIT_ACCOUNT_REFUSED, now_ms, fields, 3, NULL);
+		if (!host->silent)
+			mu_log("account.refused", "person", person, "platform", ch->refused_platform,
+			    "reason", ch->refused_reason, NULL);
 	}
 }
 
 static void
-grants_drop(struct store *store, const struct decided *d, int64_t now_ms)
+grants_drop(const struct cycle_again_host *host, const struct decided *d, int64_t now_ms)
 {
 	char person[MU_UUID_TEXT_BYTES];
 
@@ -337,10 +339,11 @@ grants_drop(struct store *store, const struct decided *d, int64_t now_ms)
 			AUDIT_TEXT("reason", end->reason),
 		};
 
-		store_grant_drop(store, &end->grant_id);
-		audit_record(store, AUDIT_GRANT_ENDED, now_ms, fields, 3, NULL);
-		mu_log("grant.ended", "person", person, "role", end->role, "reason", end->reason,
-		    NULL);
+		store_grant_drop(host->store, &end->grant_id);
+		audit_record(host->store, AUDIT_GRANT_ENDED, now_ms, fields, 3, NULL);
+		if (!host->silent)
+			mu_log("grant.ended", "person", person, "role", end->role, "reason",
+			    end->reason, NULL);
 	}
 }
 
@@ -382,8 +385,10 @@ accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err
 }
 
 static void
-person_write(struct store *store, struct decided *d, int64_t now_ms, struct batch_written *w)
+person_write(const struct cycle_again_host *host, struct decided *d, int64_t now_ms,
+    struct batch_written *w)
 {
+	struct store *store = host->store;
 	const struct cycle_change *ch = &d->change;
 	int64_t now_s = now_ms / 1000;
 
@@ -391,8 +396,8 @@ person_write(struct store *store, struct decided *d, int64_t now_ms, struct batc
 	for (size_t k = 0; k < ch->account_count; k++)
 		store_account_write(store, &d->person.accounts[ch->accounts[k].index],
 		    ch->accounts[k].urgent, now_s);
-	grants_drop(store, d, now_ms);
-	person_audit(store, d, now_ms);
+	grants_drop(host, d, now_ms);
+	person_audit(host, d, now_ms);
 	if (ch->removal && d->braked) {
 		store_brake_effect_add(store, d->person.source, "removal", &d->person.person_id,
 		    now_s);
@@ -442,9 +447,9 @@ batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms
 		if (d->skip)
 			continue;
 		if (d->change.write)
-			person_write(host->store, d, now_ms, out_written);
+			person_write(host, d, now_ms, out_written);
 		else if (d->change.refused_platform != NULL)
-			person_audit(host->store, d, now_ms);
+			person_audit(host, d, now_ms);
 		/* The row alone does not know of an entry that is gone, its removal held. */
 		if (d->hold != BATCH_FREE &&
 		    (d->heard || (d->hold == BATCH_RELEASED && d->change.removal)))

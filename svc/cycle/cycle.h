@@ -103,6 +103,7 @@ struct cycle_again_host {
 	cycle_mac_fn *mac;
 	cycle_mac_check_fn *mac_check;
 	void *mac_ctx;
+	bool silent;			/* to be rolled back: nothing of it is news for the log */
 };
 
 /*

@@ -192,13 +192,13 @@ effects_take(struct cycle_effects *from, struct action_effects *out)
 }
 
 static enum mu_rc
-decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms,
+decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms, bool earnest,
     struct action_effects *out_effects, struct mu_err *err)
 {
 	struct admin_process *own = ctx;
 	const struct cycle_again_host host = { .store = own->store, .rules = &own->rules,
-	    .mac = auth_mac,
-		.mac_check = auth_mac_check, .mac_ctx = &own->auth };
+		.mac = auth_mac, .mac_check = auth_mac_check, .mac_ctx = &own->auth,
+		.silent = !earnest };
 	MU_AUTO(cycle_effects_clear) struct cycle_effects effects = { NULL, 0 };
 
 	if (own->policy == NULL)

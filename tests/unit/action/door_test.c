@@ -279,10 +279,10 @@ keys_away_changes_nothing(void **state)
 }
 
 static enum mu_rc
-decide_and_die(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, struct action_effects *out,
-    struct mu_err *fault)
+decide_and_die(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, bool earnest,
+    struct action_effects *out, struct mu_err *fault)
 {
-	if (door_decide(ctx, ids, count, at_ms, out, fault) == MU_OK)
+	if (door_decide(ctx, ids, count, at_ms, earnest, out, fault) == MU_OK)
 		(void)kill(getpid(), SIGKILL);
 	return fault->rc;
 }

@@ -134,11 +134,12 @@ door_policy(void *ctx, const struct policy **out_policy, int64_t *out_version, s
 }
 
 static inline enum mu_rc
-door_decide(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, struct action_effects *out,
-    struct mu_err *err)
+door_decide(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, bool earnest,
+    struct action_effects *out, struct mu_err *err)
 {
 	struct door *d = ctx;
-	const struct cycle_again_host again = { d->store, &d->rules, auth_mac, auth_mac_check, &d->auth };
+	const struct cycle_again_host again = { d->store, &d->rules, auth_mac, auth_mac_check, &d->auth,
+		!earnest };
 	struct cycle_effects effects = { .count = 0 };
 
 	d->decided++;
@@ -259,7 +260,7 @@ person_of(const char *uid, const char *attrs)
 	person_store(s, &p, NULL, nowhere);
 	store_close(s);
 	MUST(store_begin(door.store, &err));
-	MUST(door_decide(&door, &p.person_id, 1, now_ms(), &effects, &err));
+	MUST(door_decide(&door, &p.person_id, 1, now_ms(), true, &effects, &err));
 	MUST(store_commit(door.store, &err));
 	action_effects_clear(&effects);
 	one.id = p.person_id;

@@ -178,12 +178,12 @@ policy_now(void *ctx, const struct policy **out_policy, int64_t *out_version, st
 }
 
 static inline enum mu_rc
-decide_now(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms,
+decide_now(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, bool earnest,
     struct action_effects *out,
     struct mu_err *err)
 {
 	const struct cycle_again_host again = { own.store, &own.rules, auth_mac, auth_mac_check,
-	    &own.auth };
+	    &own.auth, !earnest };
 	MU_AUTO(cycle_effects_clear) struct cycle_effects effects = { NULL, 0 };
 
 	(void)ctx;
