@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 
 from rig import proof
+from rig.administrator import Administrator
 from rig.directory import organisation
 from rig.process import wait_until, write_file
 from rig.proof import sentence
@@ -19,6 +20,7 @@ CROWD = [p for p in organisation.PEOPLE if p != WITNESS][:120]  # more than half
 FIRST_BATCH = people_of("Engineering")[:12]     # plausible, yet more than the limit
 SECOND_BATCH = people_of("Finance")[:15]
 LONER = people_of("People")[0]
+PENDING = 3             # the command's exit status
 FEW = 3                 # held people whom the brake would let go if it forgot about them
 
 
@@ -153,11 +155,22 @@ def P5_10_held_people_stay_held_across_a_restart_after_the_window(stage):
 
 
 @sentence
-def P5_10_held_people_who_are_back_stay(stage):
-    bring_back(stage, {p: stage.flood[p] for p in stage.few})
+def P5_10_two_people_let_go_who_has_not_come_back(stage):
+    back, *gone = stage.few
+    asker, approver = (Administrator(stage, p) for p in people_of("Operations")[:2])
+    for administrator in (asker, approver):
+        administrator.bootstrap()
+        administrator.log_in()
+    asked = asker.act("brake", "release", "main", "--reason", "they have left", expect=PENDING)
+    assert held_people(stage) == {jid(p) for p in stage.few}, "one person let somebody go"
+    with behind_its_back(stage):
+        bring_back(stage, {back: stage.flood[back]})
+    wait_held(stage, len(gone))
+    approver.act("approve", asked.json["digest"])
     wait_held(stage, 0)
+    wait_until("who was released is gone", lambda: held_people(stage) == {jid(back)}, IN_TIME_S)
     stage.catch_up()
-    assert held_people(stage) == {jid(p) for p in stage.few}
+    assert held_people(stage) == {jid(back)}
 
 
 def prepare(stage):
