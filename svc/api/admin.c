@@ -359,10 +359,18 @@ static void
 jobs_post(void *ctx, struct http_request *req)
 {
 	MU_AUTO(ask_clear) struct ask a = ASK_INIT;
+	struct mu_err err = MU_ERR_INIT;
 
-	if (ask_open(&a, ctx, req, "job"))
-		console_job_run(a.api->host.console, req,
-		    &(struct console_asker){ &a.who.person_id, (uid_t)-1 });
+	if (!ask_open(&a, ctx, req, "job"))
+		return;
+	if (policy_admin_is_scoped(a.policy, a.who.role)) {
+		(void)mu_fail(&err, MU_EDENIED, "the scope of the role %s is some people, and a job is"
+		    " about everybody: ask an administrator whose role has no scope", a.who.role);
+		ask_fail(&a, &err);
+		return;
+	}
+	console_job_run(a.api->host.console, req,
+	    &(struct console_asker){ &a.who.person_id, (uid_t)-1 });
 }
 
 /* --- Open and close -------------------------------------------------------------------------- */

@@ -175,7 +175,7 @@ record_write(struct json_writer *w, const struct kept *k)
 	json_object_end(w);
 }
 
-/* Who is out of the role's reach is not read about either. */
+/* Who is out of the role's reach is not read about either, nor what is about many or about nobody. */
 static enum mu_rc
 page_take(struct ask *a, struct look *l, const struct page *page, struct mu_err *err)
 {
@@ -192,7 +192,8 @@ page_take(struct ask *a, struct look *l, const struct page *page, struct mu_err 
 		const struct kept *k = &page->list[i];
 
 		l->query.before = k->record_id;
-		if (k->has_person && !ask_reaches(a, people_find(&people, &k->person_id)))
+		if (k->has_person ? !ask_reaches(a, people_find(&people, &k->person_id)) :
+		    policy_admin_is_scoped(a->policy, a->who.role))
 			continue;
 		record_write(&l->w, k);
 		l->rows++;

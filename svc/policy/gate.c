@@ -72,6 +72,14 @@ policy_admin_reaches(const struct policy *p, const char *admin_role, const struc
 	return a != NULL && (a->scope == NULL || filter_match(a->scope, facts));
 }
 
+bool
+policy_admin_is_scoped(const struct policy *p, const char *admin_role)
+{
+	const struct policy_admin *a = admin_find(p, admin_role);
+
+	return a != NULL && a->scope != NULL;
+}
+
 void
 policy_admin_names(const struct policy *p, struct mu_buf *b)
 {

@@ -144,6 +144,8 @@ bool policy_admin_exists(const struct policy *p, const char *admin_role);
 bool policy_admin_may(const struct policy *p, const char *admin_role, const char *permission);
 /* Are these facts within the role's scope? A role without "scope" reaches everyone. */
 bool policy_admin_reaches(const struct policy *p, const char *admin_role, const struct facts *facts);
+/* Has the role a scope? Then what is about everybody is not for it. */
+bool policy_admin_is_scoped(const struct policy *p, const char *admin_role);
 /* Appends the names of the roles, separated by ", ", for errors. */
 void policy_admin_names(const struct policy *p, struct mu_buf *b);
 

@@ -21,6 +21,13 @@ static struct refusal {
 	{ "somebody beyond the scope", "ops-desk", REVOKE("ann"), MU_EDENIED, "scope" },
 	{ "one of two beyond the scope", "ops-desk",
 	    "{\"action\":\"revoke\",\"reason\":\"r\",\"targets\":[\"olaf\",\"ann\"]}", MU_EDENIED, "scope" },
+	{ "what is about everybody, with a scope", "ops-chief",
+	    "{\"action\":\"sync.run\",\"reason\":\"r\",\"args\":{\"source\":\"corp\"}}", MU_EDENIED, "about everybody" },
+	{ "a policy, with a scope", "ops-chief", "{\"action\":\"policy.apply\",\"reason\":\"r\",\"args\":"
+	    "{\"base\":0,\"files\":{\"roles.yaml\":\"[]\"}}}", MU_EDENIED, "about everybody" },
+	{ "a new administrator, whose role may have no scope, with one", "ops-chief",
+	    "{\"action\":\"admin.enrol\",\"reason\":\"r\",\"targets\":[\"olaf\"],\"args\":{\"role\":\"everything\"}}",
+	    MU_EDENIED, "about everybody" },
 	{ "P5_1 their own rights", "everything", REVOKE("asker"), MU_EDENIED, "own rights" },
 	{ "P5_1 their own among others", "everything",
 	    "{\"action\":\"revoke\",\"reason\":\"r\",\"targets\":[\"ann\",\"asker\"]}", MU_EDENIED, "own rights" },
@@ -498,6 +505,23 @@ approvers_are_not_just_anybody(void **state)
 	rig_sql_is("3", "SELECT count(*) FROM person WHERE suspended");
 }
 
+/* A scope is no bound where there are no people: who has one has no say in what is everybody's. */
+static void
+who_reaches_some_does_not_approve_what_is_everybodys(void **state)
+{
+	struct admin chief = admin_new("chief", "ops-chief", "department=IT");
+
+	(void)state;
+	OK(propose(&ann, "{\"action\":\"admin.enrol\",\"reason\":\"r\",\"targets\":[\"olaf\"],"
+	    "\"args\":{\"role\":\"everything\"}}"));
+	OK(execute(&ann));
+	member_is("state", "pending");
+	refused(MU_EDENIED, approve(&chief), "about everybody");
+	refused(MU_EDENIED, deny(&chief, "no"), "about everybody");
+	OK(approve(&bob));
+	member_is("state", "executed");
+}
+
 /* An approval holds as long as whoever gave it may give it. */
 static void
 an_approver_who_left_approves_nothing(void **state)
@@ -823,6 +847,7 @@ main(void)
 		CASE(what_waits_lapses_after_a_day),
 		CASE(P1_3_ambiguous_names_list_candidates_and_change_nothing),
 		CASE(P1_3_candidates_beyond_the_scope_are_not_shown),
+		CASE(who_reaches_some_does_not_approve_what_is_everybodys),
 		CASE(refusals_are_recorded_without_names),
 		CASE(one_person_is_found_or_not),
 		CASE(an_action_is_shown_to_those_it_concerns),

@@ -51,7 +51,7 @@ static const char administrators_yaml[] =
     "  may: [revoke, suspend, resume, reinstate, grant, approve, job, read.accounts,\n"
     "    read.administrators, read.audit, read.clients, read.people, read.status]\n"
     "- role: sales-desk\n"
-    "  may: [revoke, read.accounts, read.audit, read.people]\n"
+    "  may: [revoke, job, read.accounts, read.audit, read.people]\n"
     "  scope: (department=Sales)\n"
     "- role: mute\n"
     "  may: [suspend]\n";

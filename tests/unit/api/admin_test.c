@@ -382,6 +382,7 @@ records_of_people_out_of_reach_are_not_read(void **state)
 
 	mu_buf_format(&about, "\"person\":\"%s\"", mu_uuid_format(&root.id, id));
 	says_not(about.data);
+	says_not("\"what\":\"people\"");		/* about many */
 	assert_int_equal(200, get(as_root, "/v1/audit?reason=x&kind=admin.read&limit=200"));
 	says(about.data);
 }
@@ -429,6 +430,8 @@ a_plan_is_run_and_recorded_with_who_asked(void **state)
 	assert_int_equal(400, post(as_root, "/v1/jobs",
 	    "{\"files\":{\"../roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
 	assert_int_equal(400, post(as_root, "/v1/jobs", "{\"files\":{},\"kind\":\"plan\"}"));
+	assert_int_equal(403, post(as_desk, "/v1/jobs", "{\"kind\":\"plan\"}"));
+	says("everybody");
 }
 
 /* --- The store goes and comes back ----------------------------------------------------------- */
