@@ -1,12 +1,13 @@
 #include "base/uuid.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 void
 mu_random(void *out_bytes, size_t bytes_count)
@@ -27,16 +28,34 @@ mu_random(void *out_bytes, size_t bytes_count)
 	}
 }
 
+/* Milliseconds and 4096ths of one, later than any given before, also where the clock was set back. */
+static uint64_t
+moment_next(void)
+{
+	static _Atomic uint64_t last;
+	struct timespec now;
+	uint64_t before = last, next;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	next = ((uint64_t)now.tv_sec * 1000 << 12) + ((uint64_t)now.tv_nsec << 12) / 1000000;
+	do {
+		if (next <= before)
+			next = before + 1;
+	} while (!atomic_compare_exchange_weak(&last, &before, next));
+	return next;
+}
+
 void
 mu_uuid_new(struct mu_uuid *out_uuid)
 {
-	uint64_t now_ms = (uint64_t)mu_now_ms();
+	uint64_t moment = moment_next();
 	unsigned char *b = out_uuid->bytes;
 
-	mu_random(b, 16);
+	mu_random(b + 8, 8);
 	for (int i = 0; i < 6; i++)
-		b[i] = (unsigned char)(now_ms >> (40 - 8 * i));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x70);
+		b[i] = (unsigned char)(moment >> (52 - 8 * i));
+	b[6] = (unsigned char)(0x70 | ((moment >> 8) & 0x0f));
+	b[7] = (unsigned char)moment;
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
 }
 

@@ -18,7 +18,11 @@ struct mu_uuid {
 	unsigned char bytes[16];
 };
 
-void mu_uuid_new(struct mu_uuid *out_uuid);		/* version 7; random from getrandom(2) */
+/*
+ * Version 7, its rand_a a finer clock (RFC 9562, 6.2 method 3): what one process makes later is greater, so
+ * records of one moment keep their order. 62 random bits from getrandom(2).
+ */
+void mu_uuid_new(struct mu_uuid *out_uuid);
 void mu_random(void *out_bytes, size_t bytes_count);	/* getrandom(2); never fails, may end the process */
 bool mu_uuid_parse(const char *text, struct mu_uuid *out_uuid);
 const char *mu_uuid_format(const struct mu_uuid *uuid, char out_text[MU_UUID_TEXT_BYTES]);

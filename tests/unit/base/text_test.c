@@ -209,6 +209,22 @@ buffers_grow_and_shrink(void **state)
 }
 
 static void
+a_later_uuid_is_greater(void **state)
+{
+	struct mu_uuid before, next;
+
+	(void)state;
+	mu_uuid_new(&before);
+	for (int i = 0; i < 100000; i++) {
+		mu_uuid_new(&next);
+		assert_true(memcmp(before.bytes, next.bytes, sizeof(next.bytes)) < 0);
+		assert_int_equal(0x70, next.bytes[6] & 0xf0);
+		assert_int_equal(0x80, next.bytes[8] & 0xc0);
+		before = next;
+	}
+}
+
+static void
 uuids_are_read_and_written(void **state)
 {
 	static const char *const bad[] = {
@@ -245,6 +261,7 @@ main(void)
 		cmocka_unit_test(a_field_stays_one_field),
 		cmocka_unit_test(words_are_compared),
 		cmocka_unit_test(buffers_grow_and_shrink),
+		cmocka_unit_test(a_later_uuid_is_greater),
 		cmocka_unit_test(uuids_are_read_and_written),
 	};
 
