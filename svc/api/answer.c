@@ -4,6 +4,7 @@
 #include "http/problem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Without extra or way_in where they are NULL. */
@@ -86,13 +87,21 @@ person_ref_write(struct json_writer *w, const char *name, const struct mu_uuid *
 	json_object_end(w);
 }
 
+static int
+by_id(const void *x, const void *y)
+{
+	const struct store_person *a = x, *b = y;
+
+	return memcmp(&a->person_id, &b->person_id, sizeof(a->person_id));
+}
+
 const struct store_person *
 people_find(const struct store_people *people, const struct mu_uuid *person_id)
 {
-	for (size_t i = 0; i < people->count; i++)
-		if (mu_uuid_equal(&people->list[i].person_id, person_id))
-			return &people->list[i];
-	return NULL;
+	struct store_person key = { .person_id = *person_id };
+
+	return people->count == 0 ? NULL :
+	    bsearch(&key, people->list, people->count, sizeof(*people->list), by_id);
 }
 
 void
@@ -110,9 +119,13 @@ people_read(struct store *store, const struct mu_uuid *ids, size_t count,
     struct store_people *out_people,
     struct mu_err *err)
 {
-	if (count > 0)
-		return store_person_read_ids(store, ids, count, out_people, err);
 	*out_people = (struct store_people){ NULL, 0 };
+	if (count == 0)
+		return MU_OK;
+	if (store_person_read_ids(store, ids, count, out_people, err) != MU_OK)
+		return err->rc;
+	if (out_people->count > 0)
+		qsort(out_people->list, out_people->count, sizeof(*out_people->list), by_id);
 	return MU_OK;
 }
 

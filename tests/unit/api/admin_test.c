@@ -416,6 +416,20 @@ the_rest_is_told_as_it_is(void **state)
 }
 
 static void
+who_is_held_is_told_within_reach(void **state)
+{
+	(void)state;
+	free(rig_sql("INSERT INTO brake_hold (source, person_id, reason, since) SELECT 'corp', person_id, 'gone', now()"
+	    " FROM person WHERE uid IN ('root', 'sam', 'mute') ORDER BY uid"));
+	assert_int_equal(200, get(as_root, "/v1/brake"));
+	assert_int_equal(3, rows_of("held"));
+	assert_int_equal(200, get(as_desk, "/v1/brake"));
+	assert_int_equal(1, rows_of("held"));
+	says("\"uid\":\"sam\"");
+	free(rig_sql("DELETE FROM brake_hold"));
+}
+
+static void
 a_plan_is_run_and_recorded_with_who_asked(void **state)
 {
 	char id[MU_UUID_TEXT_BYTES];
@@ -500,6 +514,7 @@ main(void)
 		cmocka_unit_test(P4_11_what_cannot_be_recorded_is_not_shown),
 		cmocka_unit_test(records_of_people_out_of_reach_are_not_read),
 		cmocka_unit_test(the_rest_is_told_as_it_is),
+		cmocka_unit_test(who_is_held_is_told_within_reach),
 		cmocka_unit_test(a_plan_is_run_and_recorded_with_who_asked),
 		cmocka_unit_test(without_the_store_there_is_503_and_it_comes_back),
 	};
