@@ -22,6 +22,12 @@ static const char session_sql[] =
     " set_config('idle_in_transaction_session_timeout', '60s', false),"
     " set_config('default_transaction_isolation', 'read committed', false)";
 
+/*
+ * The administrators' process serves everybody in turn: who waits for one person's row keeps all waiting,
+ * also those who revoke somebody else.
+ */
+static const char admin_session_sql[] = "SELECT set_config('lock_timeout', '3s', false)";
+
 static const struct store_sql tx_begin = { STORE_ANY, "begin", "BEGIN" };
 static const struct store_sql tx_commit = { STORE_ANY, "commit", "COMMIT" };
 static const struct store_sql tx_rollback = { STORE_ANY, "rollback", "ROLLBACK" };
@@ -300,6 +306,10 @@ connect_now(struct store *s, struct mu_err *err)
 		return mu_wrap(err, "connecting");
 	}
 	result = PQexec(s->conn, session_sql);
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && (s->parts & STORE_ADMIN) != 0) {
+		PQclear(result);
+		result = PQexec(s->conn, admin_session_sql);
+	}
 	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQsetnonblocking(s->conn, 1) != 0 ||
 	    PQenterPipelineMode(s->conn) != 1)
 		drop_lost(s);

@@ -77,6 +77,31 @@ seed_clear(struct store_seed *seed)
 	mu_secret_clear(&seed->sealed);
 }
 
+/* One administrator's wait is everybody's: somebody else who keeps a person's row holds up no revocation. */
+static void
+a_row_that_is_kept_is_not_waited_for_long(void **state)
+{
+	struct mu_uuid id = person_id_new("kept");
+	struct store *keeper = rig_open(STORE_ROLE_CYCLE, PEOPLE_PARTS);
+	struct store *s = rig_open(STORE_ROLE_ADMIN, ADMIN_PARTS);
+	struct store_people kept = { NULL, 0 }, none = { NULL, 0 };
+	struct mu_err err = MU_ERR_INIT;
+	int64_t began_ms;
+
+	(void)state;
+	MUST(store_begin(keeper, &err));
+	MUST(store_person_lock_ids(keeper, &id, 1, &kept, &err));
+	MUST(store_begin(s, &err));
+	began_ms = mu_tick_ms();
+	assert_int_equal(MU_ERETRY, store_person_lock_ids(s, &id, 1, &none, &err));
+	assert_in_range(mu_tick_ms() - began_ms, 2000, 8000);
+	store_rollback(s);
+	store_rollback(keeper);
+	store_people_clear(&kept);
+	store_close(s);
+	store_close(keeper);
+}
+
 /* An administrator who works, with a confirmed seed. */
 static void
 administrator_new(struct store *s, const struct mu_uuid *person_id)
@@ -1162,6 +1187,8 @@ main(void)
 		    NULL, NULL, NULL },
 		{ "the second who uses a code waits, and sees what the first moved",
 		    one_code_at_a_time, NULL, NULL, NULL },
+		{ "a row that somebody keeps is not waited for long",
+		    a_row_that_is_kept_is_not_waited_for_long, NULL, NULL, NULL },
 		{ "the second bootstrap waits, and counts what the first made",
 		    one_bootstrap_at_a_time, NULL, NULL, NULL },
 		{ "a one-time code is there until it is used or runs out", enrolments, NULL, NULL,
