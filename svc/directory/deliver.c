@@ -116,6 +116,7 @@ directory_refresh_end(struct directory *d, enum directory_search search, enum di
 		verdict = VERDICT_TRUNCATED;
 	else if (how == DIRECTORY_FULL_LISTED && s->listed_count == 0)
 		verdict = VERDICT_EMPTY;
+	d->no_groups = search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY;
 	rc = d->events->refreshed(d->ctx, search, verdict, how, s->listed_count, err);
 	if (rc != MU_OK)
 		return rc;
@@ -287,13 +288,16 @@ directory_slice_deliver(struct directory *d)
 	enum mu_rc rc = MU_OK;
 
 	d->reported = false;
+	d->no_groups = false;
 	for (size_t i = 0; i < d->slice_count && rc == MU_OK && !d->doomed; i++)
 		rc = item_handle(d, &d->slice[i], &err);
 	if (rc == MU_OK && d->reported)
 		rc = slice_close(d, &err);
 	if (rc != MU_OK) {
 		mu_log_err(&err, "directory.slice_refused", "source", d->source->name, NULL);
-		directory_lose(d, VERDICT_NONE, "");
+		directory_lose(d, d->no_groups ? VERDICT_TRUNCATED : VERDICT_NONE,
+		    "no group is visible, which was not believed: check the access rules, base "
+		    "and filter of groups");
 		return false;
 	}
 	directory_slice_drop(d);

@@ -112,6 +112,7 @@ struct directory {
 	bool slice_removes;		/* it must not be delivered before a probe */
 	bool holding;			/* that probe is under way */
 	bool reported;			/* the consumer was told something that slice_end must close */
+	bool no_groups;			/* this slice says that there are none */
 	bool complete;			/* both searches have been refreshed on this connection */
 	bool ended;			/* a search that was to stay open has ended */
 	bool ends;			/* and so did those of the connection before */

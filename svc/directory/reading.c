@@ -335,7 +335,7 @@ directory_tick(void *ctx)
 		if (!directory_probe_send(d, DIRECTORY_PEOPLE))
 			return;
 	}
-	if (!d->holding && !(d->provider->rests && some_refreshing(d)))
+	if (!d->holding && !some_refreshing(d))	/* their answers would pass for its progress */
 		directory_rereads_send(d);
 	mu_timer_set(d->tick_timer, d->timing->tick_ms);
 }

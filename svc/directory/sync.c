@@ -234,12 +234,29 @@ csn_is_sound(const char *bytes, size_t bytes_count)
 	return true;
 }
 
+/* "localhost:389#cn=muster,o=x:ou=people,o=x:(uid=*)#17"; slapd's end like that, too. */
+static bool
+is_of_389(const char *bytes, size_t bytes_count)
+{
+	size_t digits = 0;
+
+	if (bytes_count > 4 && (memcmp(bytes, "rid=", 4) == 0 || memcmp(bytes, "csn=", 4) == 0))
+		return false;
+	while (digits < bytes_count && bytes[bytes_count - 1 - digits] >= '0' &&
+	    bytes[bytes_count - 1 - digits] <= '9')
+		digits++;
+	return digits > 0 && digits < bytes_count && bytes[bytes_count - 1 - digits] == '#' &&
+	    memchr(bytes, '#', bytes_count - 1 - digits) != NULL;
+}
+
 bool
 directory_sync_cookie_usable(const void *bytes, size_t bytes_count)
 {
 	const char *at, *end;
 
 	if (bytes == NULL || bytes_count == 0 || bytes_count > DIRECTORY_COOKIE_MAX_BYTES)
+		return false;
+	if (is_of_389(bytes, bytes_count))
 		return false;
 	at = memmem(bytes, bytes_count, "csn=", 4);
 	if (at == NULL)

@@ -63,7 +63,9 @@ bool directory_sync_uuid_next(struct sync_info *info, struct mu_uuid *out_uuid);
 /*
  * May this cookie be resumed from? Not an empty one; and of slapd's (those with "csn=") none
  * without "rid=" or with a malformed csn: slapd answers those with all that it has, says that it
- * has named all deletions, and sends a cookie as if nothing was.
+ * has named all deletions, and sends a cookie as if nothing was. And none of 389 DS's (those that
+ * end in "#" and a number of its change log): it accepts them long after the log was trimmed, and
+ * from a log that does not keep nsUniqueId, and then leaves out changes and deletions in silence.
  */
 bool directory_sync_cookie_usable(const void *bytes, size_t bytes_count);
 

@@ -224,8 +224,10 @@ model_refreshed(void *ctx, enum directory_search search, enum verdict verdict, e
 	assert_true(s->refreshing);
 	assert_int_equal(verdict == VERDICT_EMPTY, how == DIRECTORY_FULL_LISTED && listed_count == 0);
 	if (search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY && m->refuse_empty_groups &&
-	    s->rows.count > 0)
+	    s->rows.count > 0) {
+		m->in_slice = false;
 		return mu_fail(err, MU_ERETRY, "there were groups before");
+	}
 	s->refreshing = false;
 	s->refreshed_count++;
 	s->how = how;

@@ -118,11 +118,10 @@ base_ldif(FILE *f)
 	    "userPassword: %s\n\n", READER, PASSWORD);
 }
 
-/* Fills an empty database; slapd must not run. people: "ana ben"; each group of those has them all. */
+/* people: "ana ben"; each group of those has them all. */
 static inline void
-slapd_load(struct slapd *s, const char *people, const char *groups)
+slapd_base_write(FILE *f, const char *people, const char *groups)
 {
-	FILE *f = slapd_file(s, "base.ldif");
 	char *copy = mu_strdup(people), *more = mu_strdup(groups), *rest = NULL;
 
 	base_ldif(f);
@@ -131,9 +130,18 @@ slapd_load(struct slapd *s, const char *people, const char *groups)
 	for (char *cn = strtok_r(more, " ", &rest); cn != NULL; cn = strtok_r(NULL, " ", &rest))
 		fprintf(f, "dn: cn=%s,%s\nobjectClass: groupOfNames\ncn: %s\nmember: UID=Ana,%s\nmember: %s\n\n",
 		    cn, GROUPS, cn, PEOPLE, READER);
-	(void)fclose(f);
 	mu_free(copy);
 	mu_free(more);
+}
+
+/* Fills an empty database; slapd must not run. */
+static inline void
+slapd_load(struct slapd *s, const char *people, const char *groups)
+{
+	FILE *f = slapd_file(s, "base.ldif");
+
+	slapd_base_write(f, people, groups);
+	(void)fclose(f);
 	shell(s, "rm -rf %s/db && mkdir %s/db && /usr/sbin/slapadd -q -w -f %s/slapd.conf -b %s -l %s/base.ldif 2>>%s/log",
 	    s->folder, s->folder, s->folder, SUFFIX, s->folder, s->folder);
 }
@@ -203,14 +211,21 @@ slapd_certify(struct slapd *s)
 	    s->folder);
 }
 
-/* A folder and an address; nothing runs yet. */
+/* A folder (a pattern for mkdtemp) and an address; nothing runs yet. */
 static inline void
-slapd_make(struct slapd *s)
+slapd_make_in(struct slapd *s, const char *folder)
 {
-	*s = (struct slapd){ .sessionlog = 100, .folder = "/tmp/muster-slapd-XXXXXX" };
+	*s = (struct slapd){ .sessionlog = 100 };
+	(void)snprintf(s->folder, sizeof(s->folder), "%s", folder);
 	assert_non_null(mkdtemp(s->folder));
 	(void)snprintf(s->uri, sizeof(s->uri), "ldap://127.0.0.1:%u", free_port());
 	(void)snprintf(s->ldaps_uri, sizeof(s->ldaps_uri), "ldaps://127.0.0.1:%u", free_port());
+}
+
+static inline void
+slapd_make(struct slapd *s)
+{
+	slapd_make_in(s, "/tmp/muster-slapd-XXXXXX");
 }
 
 static inline void

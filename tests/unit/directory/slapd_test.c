@@ -1,129 +1,9 @@
 /* The reader against a real slapd: what it holds in the end is what slapd holds, whatever happens. */
-#include "slapd.h"
+#include "stage.h"
 
 #include "directory/login.h"
 
 #define MANY 5000
-
-static struct mu_secret password = { (unsigned char *)(uintptr_t)PASSWORD, sizeof(PASSWORD) - 1 };
-static struct directory_map map[] = {
-	{ "uid", "uid", true }, { "name", "cn", false }, { "mail", "mail", false },
-	{ "department", "departmentNumber", false }, { "note", "description", false },
-	{ "photo", "jpegPhoto", false },
-};
-
-struct stage {
-	struct slapd slapd;
-	struct model *model;
-	struct directory_source source;
-};
-
-static struct model_search *
-people(struct stage *x)
-{
-	return &x->model->searches[DIRECTORY_PEOPLE];
-}
-
-static void
-stage_open(struct stage *x, const char *names, const char *groups)
-{
-	slapd_conf_write(&x->slapd);
-	slapd_load(&x->slapd, names, groups);
-	slapd_start(&x->slapd);
-	x->model = model_new();
-	x->source = (struct directory_source){ .name = "hr", .uri = x->slapd.uri, .insecure_plain = true,
-		.bind_dn = READER, .bind_password = &password, .people_base = PEOPLE,
-		.people_filter = "(&(objectClass=inetOrgPerson)(!(employeeType=robot)))", .map = map,
-		.map_count = MU_COUNT(map), .groups_base = GROUPS, .groups_filter = "(objectClass=groupOfNames)",
-		.group_name = "cn", .group_member = "member" };
-	model_open(x->model, &x->source);
-}
-
-static void
-stage_close(struct stage *x)
-{
-	model_free(x->model);
-	slapd_clear(&x->slapd);
-}
-
-static void
-complete(struct stage *x, const char *what)
-{
-	model_run(x->model, model_is_complete, 20000, what);
-}
-
-/* The verdict of the moment is that one. */
-static enum verdict want_verdict;
-
-static bool
-verdict_is_there(struct model *m)
-{
-	return m->verdict == want_verdict;
-}
-
-static void
-verdict_wait(struct stage *x, enum verdict verdict, const char *what)
-{
-	want_verdict = verdict;
-	model_run(x->model, verdict_is_there, 20000, what);
-}
-
-/* The people are those. */
-static const char *want_names;
-
-static bool
-names_are_there(struct model *m)
-{
-	char *names = model_names(m, DIRECTORY_PEOPLE);
-	bool same = strcmp(names, want_names) == 0;
-
-	mu_free(names);
-	return same && !m->in_slice;
-}
-
-static void
-names_wait(struct stage *x, const char *names)
-{
-	want_names = names;
-	model_run(x->model, names_are_there, 20000, names);
-}
-
-/* The text of one entry holds that. */
-static struct {
-	enum directory_search search;
-	const char *name, *text;
-} want_text;
-
-static bool
-text_is_there(struct model *m)
-{
-	struct model_row *row = model_by_name(m, want_text.search, want_text.name);
-
-	return row != NULL && strstr(row->text, want_text.text) != NULL;
-}
-
-static void
-text_wait(struct stage *x, enum directory_search search, const char *name, const char *text)
-{
-	want_text.search = search;
-	want_text.name = name;
-	want_text.text = text;
-	model_run(x->model, text_is_there, 20000, text);
-}
-
-static bool
-quarantined_is_there(struct model *m)
-{
-	return m->searches[DIRECTORY_PEOPLE].quarantined_count > 0 && !m->in_slice;
-}
-
-/* Closes the reader, and opens it again from its cookies. */
-static void
-reader_again(struct stage *x)
-{
-	model_close(x->model);
-	model_open(x->model, &x->source);
-}
 
 /* --- The plain course of things -------------------------------------------------------------------------- */
 
@@ -307,28 +187,6 @@ a_restored_backup_is_stale(void **state)
 }
 
 /* --- Failing directories -------------------------------------------------------------------------------------- */
-
-static void
-many_ldif(struct slapd *s, size_t count, int note_bytes)
-{
-	FILE *f = slapd_file(s, "base.ldif");
-	char uid[32];
-
-	base_ldif(f);
-	for (size_t i = 0; i < count; i++) {
-		(void)snprintf(uid, sizeof(uid), "p%06zu", i);
-		fprintf(f, "dn: uid=%s,%s\nobjectClass: inetOrgPerson\nuid: %s\ncn: Person %s\nsn: %s\n"
-		    "mail: %s@example.org\ndepartmentNumber: Sales\ndescription: %0*d\n\n", uid, PEOPLE, uid,
-		    uid, uid, uid, note_bytes, 0);
-	}
-	fprintf(f, "dn: cn=all,%s\nobjectClass: groupOfNames\ncn: all\n", GROUPS);
-	for (size_t i = 0; i < count; i++)
-		fprintf(f, "member: uid=p%06zu,%s\n", i, PEOPLE);
-	fprintf(f, "\n");
-	(void)fclose(f);
-	shell(s, "rm -rf %s/db && mkdir %s/db && /usr/sbin/slapadd -q -w -f %s/slapd.conf -b %s -l %s/base.ldif 2>>%s/log",
-	    s->folder, s->folder, s->folder, SUFFIX, s->folder, s->folder);
-}
 
 static bool
 some_slices_are_there(struct model *m)
@@ -759,126 +617,11 @@ logins_are_yes_no_or_unknown(void **state)
 
 /* --- Growth ------------------------------------------------------------------------------------------------------------ */
 
-/* A consumer that only counts, so that the reader's own time shows. */
-struct counter {
-	size_t entries, members;
-	bool done;
-};
-
-static enum mu_rc
-count_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
-{
-	(void)ctx, (void)search, (void)full, (void)err;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_entry(void *ctx, enum directory_search search, const struct directory_entry *entry, struct mu_err *err)
-{
-	struct counter *c = ctx;
-
-	(void)search, (void)err;
-	c->entries++;
-	c->members += entry->member_count;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_uuid(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid, struct mu_err *err)
-{
-	(void)ctx, (void)search, (void)entry_uuid, (void)err;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_quarantined(void *ctx, enum directory_search search, const struct mu_uuid *entry_uuid, const char *dn,
-    const char *reason, struct mu_err *err)
-{
-	(void)ctx, (void)search, (void)entry_uuid, (void)dn, (void)reason, (void)err;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_refreshed(void *ctx, enum directory_search search, enum verdict verdict, enum directory_how how,
-    size_t listed_count, struct mu_err *err)
-{
-	(void)ctx, (void)search, (void)verdict, (void)how, (void)listed_count, (void)err;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_cookie(void *ctx, enum directory_search search, const void *bytes, size_t bytes_count, struct mu_err *err)
-{
-	(void)ctx, (void)search, (void)bytes, (void)bytes_count, (void)err;
-	return MU_OK;
-}
-
-static enum mu_rc
-count_slice_end(void *ctx, struct mu_err *err)
-{
-	(void)ctx, (void)err;
-	return MU_OK;
-}
-
-static void
-count_verdict(void *ctx, enum verdict verdict, const char *text)
-{
-	struct counter *c = ctx;
-
-	(void)text;
-	c->done = verdict == VERDICT_COMPLETE;
-}
-
-static struct counter counter;
-
-static bool
-counter_is_done(struct model *m)
-{
-	(void)m;
-	return counter.done;
-}
-
-/* Milliseconds of a full read of that many people, the best of three. */
-static int64_t
-full_read_ms(size_t count)
-{
-	static const struct directory_events events = { .began = count_began, .entry = count_entry,
-		.present = count_uuid, .removed = count_uuid, .quarantined = count_quarantined,
-		.refreshed = count_refreshed, .cookie = count_cookie, .slice_end = count_slice_end,
-		.verdict = count_verdict };
-	struct stage x;
-	int64_t best_ms = INT64_MAX;
-
-	slapd_make(&x.slapd);
-	stage_open(&x, "ana", "staff");
-	model_close(x.model);
-	slapd_end(&x.slapd, SIGTERM);
-	many_ldif(&x.slapd, count, 20);
-	slapd_start(&x.slapd);
-	for (int i = 0; i < 3; i++) {
-		struct mu_err err = MU_ERR_INIT;
-		struct directory *d = NULL;
-		int64_t began_ms = mu_tick_ms();
-
-		counter = (struct counter){ .done = false };
-		assert_int_equal(MU_OK, directory_open(x.model->loop, &x.source, NULL, &events, &counter, &d, &err));
-		model_run(x.model, counter_is_done, 60000, "full read");
-		if (mu_tick_ms() - began_ms < best_ms)
-			best_ms = mu_tick_ms() - began_ms;
-		assert_int_equal(count + 1, counter.entries);
-		assert_int_equal(count, counter.members);
-		directory_close(d);
-	}
-	print_message("%zu people and a group of all: %lld ms, %lld entries/s\n", count, (long long)best_ms,
-	    (long long)((int64_t)count * 1000 / (best_ms + 1)));
-	stage_close(&x);
-	return best_ms;
-}
-
 static void
 a_full_read_grows_with_the_people(void **state)
 {
-	int64_t few_ms = full_read_ms(4000), many_ms = full_read_ms(24000);
+	int64_t few_ms = full_read_ms(SETTINGS_FOLLOW_PERSIST, 4000);
+	int64_t many_ms = full_read_ms(SETTINGS_FOLLOW_PERSIST, 24000);
 
 	(void)state;
 	/* six times the people: linear is 6, quadratic is 36 */

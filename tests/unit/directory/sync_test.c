@@ -181,11 +181,13 @@ static struct cookie_row {
 	{ "cookie: slapd's own",	"rid=000,csn=20261121112000.000000Z#000000#000#000000", true },
 	{ "cookie: several servers",	"rid=000,sid=001,csn=20261121112000.000000Z#000000#001#000000;"
 	    "20261121112000.000001Z#000000#00a#000000", true },
+	{ "cookie: 389 DS's",		"localhost:389#cn=muster,o=x:ou=people,o=x:(uid=*)#17", false },
+	{ "cookie: 389 DS's, a filter like slapd's", "localhost:389#cn=m,o=x:o=x:(rid=csn=)#0", false },
+	{ "cookie: another server's",	"state-17#4", true },
 	{ "cookie: a csn that is none",	"rid=000,csn=yesterday", false },
 	{ "cookie: a csn too many",	"rid=000,csn=20261121112000.000000Z#000000#000#000000;", false },
 	{ "cookie: a csn too short",	"rid=000,csn=20261121112000.000000Z#000000#000#00000", false },
 	{ "cookie: without rid is none", "csn=20261121112000.000000Z#000000#000#000000", false },
-	{ "cookie: 389 DS",		"host:389#cn=sync,dc=example:dc=example:(x=y)#12", true },
 	{ "cookie: empty is none",	"", false },
 };
 

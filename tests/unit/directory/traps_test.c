@@ -2,17 +2,7 @@
  * What servers do to those who trust them: a server in this process plays each trap, step by step,
  * to a reader that knows ana, ben and cem and holds the first cookie.
  */
-#include "model.h"
-
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <lber.h>
-#include <ldap.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "server.h"
 
 #define COOKIE(n) "rid=000,csn=2026112111200" #n ".000000Z#000000#000#000000"
 #define FIRST COOKIE(1)
@@ -27,7 +17,7 @@ enum op {
 	NEW_COOKIE,
 	MALFORMED, REFERENCE,
 	RESULT,				/* of code, without a control */
-	DONE,				/* success, with a Sync Done control; code: refreshDeletes */
+	DONE,				/* success, with a Sync Done control of cookie; code: refreshDeletes */
 	CLOSE,
 };
 
@@ -48,18 +38,7 @@ struct trap {
 	bool dumb;			/* probes are not answered */
 	bool trickle;			/* a byte at a time */
 	int bind_code;
-};
-
-struct server {
-	struct mu_loop *loop;
-	const struct trap *trap;	/* NULL: the beginning */
-	int listen_fd, fd;
-	uint16_t port;
-	struct mu_watch *listen_watch, *watch;
-	struct mu_timer *trickle;
-	struct mu_buf in, out;
-	size_t binds, extended, searches, probes, connections;
-	int starttls_code;
+	enum settings_follow follow;
 };
 
 /* --- Writing --------------------------------------------------------------------------------------- */
@@ -68,48 +47,6 @@ static void
 uuid_of(char who, unsigned char uuid[16])
 {
 	(void)memset(uuid, who, 16);
-}
-
-static void
-out_flush(void *ctx)
-{
-	struct server *s = ctx;
-	bool trickle = s->trap != NULL && s->trap->trickle;
-
-	while (s->out.size_bytes > 0 && s->fd >= 0) {
-		ssize_t n = send(s->fd, s->out.data, trickle ? 1 : s->out.size_bytes, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return;
-		mu_buf_drop_front(&s->out, (size_t)n);
-		if (trickle) {
-			mu_timer_set(s->trickle, 0);
-			return;
-		}
-	}
-}
-
-static void
-message_send(struct server *s, BerElement *ber)
-{
-	struct berval bytes;
-
-	assert_int_equal(0, ber_flatten2(ber, &bytes, 0));
-	mu_buf_add(&s->out, bytes.bv_val, bytes.bv_len);
-	ber_free(ber, 1);
-}
-
-static void
-result_send(struct server *s, int msgid, ber_tag_t tag, int code, const struct mu_buf *done)
-{
-	BerElement *ber = ber_alloc_t(LBER_USE_DER);
-
-	assert_true(ber_printf(ber, "{it{ess}", msgid, tag, code, "", "as the trap wants") >= 0);
-	if (done != NULL)
-		assert_true(ber_printf(ber, "t{{so}}", (ber_tag_t)0xa0, LDAP_CONTROL_SYNC_DONE, done->data,
-		    (ber_len_t)done->size_bytes) >= 0);
-	assert_true(ber_printf(ber, "}") >= 0);
-	message_send(s, ber);
 }
 
 static void
@@ -181,15 +118,20 @@ info_send(struct server *s, int msgid, const struct step *step)
 }
 
 static void
-connection_drop(struct server *s)
+done_encode(struct mu_buf *b, const struct step *step)
 {
-	mu_watch_remove(s->watch);
-	s->watch = NULL;
-	if (s->fd >= 0)
-		(void)close(s->fd);
-	s->fd = -1;
-	mu_buf_reset(&s->in);
-	mu_buf_reset(&s->out);
+	BerElement *ber = ber_alloc_t(LBER_USE_DER);
+	struct berval value;
+
+	assert_true(ber_printf(ber, "{") >= 0);
+	if (step->cookie != NULL)
+		assert_true(ber_printf(ber, "s", step->cookie) >= 0);
+	if (step->code != 0)
+		assert_true(ber_printf(ber, "b", 1) >= 0);
+	assert_true(ber_printf(ber, "}") >= 0);
+	assert_int_equal(0, ber_flatten2(ber, &value, 0));
+	mu_buf_add(b, value.bv_val, value.bv_len);
+	ber_free(ber, 1);
 }
 
 static void
@@ -215,12 +157,11 @@ step_play(struct server *s, int msgid, const struct step *step)
 		message_send(s, ber);
 		return;
 	case RESULT:
-		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, step->code, NULL);
+		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, step->code, NULL, NULL);
 		return;
 	case DONE:
-		mu_buf_add(&done, step->code != 0 ? "\x30\x03\x01\x01\xff" : "\x30\x00",
-		    step->code != 0 ? 5 : 2);
-		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, 0, &done);
+		done_encode(&done, step);
+		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, 0, LDAP_CONTROL_SYNC_DONE, &done);
 		return;
 	case CLOSE:
 		out_flush(s);
@@ -229,11 +170,16 @@ step_play(struct server *s, int msgid, const struct step *step)
 	}
 }
 
-/* --- Reading ----------------------------------------------------------------------------------------- */
+/* --- Answering ----------------------------------------------------------------------------------------- */
 
 static const struct step beginning[] = {
 	{ ADD, "ana", NULL, 0 }, { ADD, "ben", NULL, 0 }, { ADD, "cem", NULL, 0 },
 	{ REFRESH_DELETE, NULL, FIRST, 0 }, { NOTHING, NULL, NULL, 0 },
+};
+
+static const struct step polled_beginning[] = {
+	{ ADD, "ana", NULL, 0 }, { ADD, "ben", NULL, 0 }, { ADD, "cem", NULL, 0 },
+	{ DONE, NULL, FIRST, 1 }, { NOTHING, NULL, NULL, 0 },
 };
 
 static void
@@ -249,139 +195,38 @@ search_answer(struct server *s, int msgid, BerElement *ber, const struct mu_buf 
 {
 	struct berval base;
 	ber_int_t scope, deref, size_limit;
+	const struct trap *trap = s->play;
 	bool resumed = memmem(raw->data, raw->size_bytes, "rid=", 4) != NULL;
+	bool polled = memmem(raw->data, raw->size_bytes, "\x0a\x01\x01", 3) != NULL;	/* refreshOnly */
 	const struct step ana = { ADD, "ana", NULL, 0 };
 
 	assert_true(ber_scanf(ber, "{meei", &base, &scope, &deref, &size_limit) != LBER_ERROR);
 	if (size_limit == 1) {
 		s->probes++;
-		if (s->trap != NULL && s->trap->dumb)
+		if (trap != NULL && trap->dumb)
 			return;
-		if (s->trap == NULL || !s->trap->blind)
+		if (trap == NULL || !trap->blind)
 			entry_send(s, msgid, &ana);
 		result_send(s, msgid, LDAP_RES_SEARCH_RESULT,
-		    s->trap != NULL && s->trap->blind ? LDAP_SUCCESS : LDAP_SIZELIMIT_EXCEEDED, NULL);
+		    trap != NULL && trap->blind ? LDAP_SUCCESS : LDAP_SIZELIMIT_EXCEEDED,
+		    NULL, NULL);
 		return;
 	}
 	s->searches++;
-	if (s->trap == NULL)
-		steps_play(s, msgid, beginning);
-	else if (resumed && s->trap->resumed[0].op != NOTHING)
-		steps_play(s, msgid, s->trap->resumed);
+	if (trap == NULL)
+		steps_play(s, msgid, polled ? polled_beginning : beginning);
+	else if (resumed && trap->resumed[0].op != NOTHING)
+		steps_play(s, msgid, trap->resumed);
 	else
-		steps_play(s, msgid, s->trap->full);
-}
-
-static void
-message_answer(struct server *s, const struct mu_buf *raw)
-{
-	struct berval bytes = { raw->size_bytes, raw->data };
-	BerElement *ber = ber_init(&bytes);
-	ber_len_t length;
-	ber_int_t msgid;
-	ber_tag_t tag;
-
-	assert_true(ber_scanf(ber, "{i", &msgid) != LBER_ERROR);
-	tag = ber_peek_tag(ber, &length);
-	if (tag == LDAP_REQ_BIND) {
-		s->binds++;
-		result_send(s, msgid, LDAP_RES_BIND, s->trap == NULL ? 0 : s->trap->bind_code, NULL);
-	} else if (tag == LDAP_REQ_EXTENDED) {
-		s->extended++;
-		result_send(s, msgid, LDAP_RES_EXTENDED, s->starttls_code, NULL);
-	} else if (tag == LDAP_REQ_SEARCH) {
-		search_answer(s, msgid, ber, raw);
-	}
-	ber_free(ber, 1);
-}
-
-/* How long the message at the front is, 0 while it is not whole. */
-static size_t
-message_size(const struct mu_buf *in)
-{
-	const unsigned char *at = (const unsigned char *)in->data;
-	size_t head = 2, length;
-
-	if (in->size_bytes < 6)
-		return 0;
-	length = at[1];
-	if (length >= 0x80) {
-		head += length & 0x7f;
-		length = 0;
-		for (size_t i = 2; i < head; i++)
-			length = length << 8 | at[i];
-	}
-	return in->size_bytes < head + length ? 0 : head + length;
-}
-
-static void
-server_readable(void *ctx, uint32_t epoll_events)
-{
-	struct server *s = ctx;
-	char bytes[4096];
-	ssize_t n = recv(s->fd, bytes, sizeof(bytes), 0);
-	size_t size;
-
-	(void)epoll_events;
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			connection_drop(s);
-		return;
-	}
-	mu_buf_add(&s->in, bytes, (size_t)n);
-	while ((size = message_size(&s->in)) > 0) {
-		MU_AUTO(mu_buf_clear) struct mu_buf raw = MU_BUF_INIT;
-
-		mu_buf_add(&raw, s->in.data, size);
-		mu_buf_drop_front(&s->in, size);
-		message_answer(s, &raw);
-	}
-	out_flush(s);
-}
-
-static void
-server_accept(void *ctx, uint32_t epoll_events)
-{
-	struct server *s = ctx;
-
-	(void)epoll_events;
-	connection_drop(s);
-	s->fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	assert_true(s->fd >= 0);
-	s->connections++;
-	s->watch = mu_loop_watch(s->loop, s->fd, EPOLLIN, server_readable, s);
-}
-
-static void
-server_open(struct server *s, struct mu_loop *loop)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-
-	*s = (struct server){ .loop = loop, .fd = -1, .starttls_code = LDAP_PROTOCOL_ERROR };
-	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(0, bind(s->listen_fd, (struct sockaddr *)&address, sizeof(address)));
-	assert_int_equal(0, listen(s->listen_fd, 8));
-	assert_int_equal(0, getsockname(s->listen_fd, (struct sockaddr *)&address, &length));
-	s->port = ntohs(address.sin_port);
-	s->listen_watch = mu_loop_watch(loop, s->listen_fd, EPOLLIN, server_accept, s);
-	s->trickle = mu_loop_timer(loop, out_flush, s);
-}
-
-static void
-server_close(struct server *s)
-{
-	connection_drop(s);
-	mu_watch_remove(s->listen_watch);
-	mu_timer_free(s->trickle);
-	(void)close(s->listen_fd);
-	mu_buf_clear(&s->in);
-	mu_buf_clear(&s->out);
+		steps_play(s, msgid, trap->full);
 }
 
 /* --- The traps ------------------------------------------------------------------------------------------ */
 
 #define END_FULL(c)	{ REFRESH_DELETE, NULL, c, 0 }
+#define END_POLL(c)	{ DONE, NULL, c, 1 }	/* nothing is left unsaid */
+#define END_LISTED(c)	{ DONE, NULL, c, 0 }	/* who was not named is gone */
+#define POLL		.follow = SETTINGS_FOLLOW_POLL
 
 static struct trap traps[] = {
 	{ .name = "4096: the cookie is forgotten and everything read anew",
@@ -514,6 +359,61 @@ static struct trap traps[] = {
 	  .resumed = { { RESULT, NULL, NULL, LDAP_SYNC_REFRESH_REQUIRED } },
 	  .full = { { ADD, "ana", NULL, 0 }, { ADD, "dora", NULL, 0 }, END_FULL(COOKIE(2)) },
 	  .want = VERDICT_COMPLETE, .people = "ana dora", .cookie = COOKIE(2), .missing = 2 },
+
+	{ .name = "poll: a delete phase removes whom it names", POLL,
+	  .resumed = { { IDS_DELETED, "c", NULL, 0 }, { ADD, "dora", NULL, 0 }, END_POLL(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben dora", .cookie = COOKIE(2), .removed = 1 },
+	{ .name = "poll: a present phase: who is not in it is gone", POLL,
+	  .resumed = { { IDS_PRESENT, "ab", NULL, 0 }, END_LISTED(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben", .cookie = COOKIE(2), .missing = 1 },
+	{ .name = "poll: a present phase ends with the search, whatever is said before", POLL,
+	  .resumed = { { IDS_PRESENT, "a", NULL, 0 }, { REFRESH_PRESENT, NULL, COOKIE(8), 0 },
+	    { IDS_PRESENT, "b", NULL, 0 }, END_LISTED(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben", .cookie = COOKIE(2), .missing = 1 },
+	{ .name = "poll: a present phase that names nobody is read anew", POLL,
+	  .resumed = { END_LISTED(COOKIE(9)) },
+	  .full = { { ADD, "ana", NULL, 0 }, { ADD, "cem", NULL, 0 }, END_POLL(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana cem", .cookie = COOKIE(2), .missing = 1 },
+	{ .name = "poll: 4096: the cookie is forgotten and everything read anew", POLL,
+	  .resumed = { { RESULT, NULL, NULL, LDAP_SYNC_REFRESH_REQUIRED } },
+	  .full = { { ADD, "ana", NULL, 0 }, { ADD, "ben", NULL, 0 }, END_POLL(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben", .cookie = COOKIE(2), .missing = 1 },
+	{ .name = "poll: 53: the server is older than we are, nobody goes", POLL,
+	  .resumed = { { RESULT, NULL, NULL, LDAP_UNWILLING_TO_PERFORM } },
+	  .want = VERDICT_STALE, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: a garbage cookie is answered with all and an empty cookie: read anew", POLL,
+	  .resumed = { { ADD, "ana", NULL, 0 }, { ADD, "ben", NULL, 0 }, END_POLL("") },
+	  .full = { { ADD, "ana", NULL, 0 }, { ADD, "ben", NULL, 0 }, END_POLL(COOKIE(2)) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben", .cookie = COOKIE(2), .missing = 1 },
+	{ .name = "poll: nothing new needs no new cookie", POLL,
+	  .resumed = { END_POLL(NULL) },
+	  .want = VERDICT_COMPLETE, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: a search that ends without a word has listed nothing", POLL,
+	  .resumed = { { IDS_PRESENT, "a", NULL, 0 }, { RESULT, NULL, NULL, LDAP_SUCCESS } },
+	  .want = VERDICT_TRUNCATED, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: the size limit cuts short", POLL,
+	  .resumed = { { IDS_PRESENT, "a", NULL, 0 }, { RESULT, NULL, NULL, LDAP_SIZELIMIT_EXCEEDED } },
+	  .want = VERDICT_TRUNCATED, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: a connection lost in a read cuts short", POLL,
+	  .resumed = { { IDS_PRESENT, "a", NULL, 0 }, { CLOSE, NULL, NULL, 0 } },
+	  .want = VERDICT_TRUNCATED, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: a read that stands still cuts short", POLL,
+	  .resumed = { { IDS_PRESENT, "a", NULL, 0 }, { REFRESH_PRESENT, NULL, COOKIE(8), 0 } },
+	  .want = VERDICT_TRUNCATED, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: nobody at all is empty, and its cookie is not kept", POLL,
+	  .resumed = { { RESULT, NULL, NULL, LDAP_SYNC_REFRESH_REQUIRED } }, .full = { END_POLL(COOKIE(2)) },
+	  .want = VERDICT_EMPTY, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: an entry without entryUUID spoils the listing, and its cookie", POLL,
+	  .resumed = { { RESULT, NULL, NULL, LDAP_SYNC_REFRESH_REQUIRED } },
+	  .full = { { ADD, "ana", NULL, 0 }, { NO_CONTROL, "ben", NULL, 0 }, { ADD, "dora", NULL, 0 },
+	    END_POLL(COOKIE(2)) },
+	  .want = VERDICT_TRUNCATED, .people = "ana ben cem dora", .cookie = FIRST, .quarantined = 1 },
+	{ .name = "poll: a deletion is not believed when nobody is visible any more", POLL, .blind = true,
+	  .resumed = { { DELETED, "ana", NULL, 0 }, END_POLL(COOKIE(2)) }, .full = { END_POLL(COOKIE(4)) },
+	  .want = VERDICT_EMPTY, .people = "ana ben cem", .cookie = FIRST },
+	{ .name = "poll: no RFC 4533 on the server", POLL,
+	  .resumed = { { RESULT, NULL, NULL, LDAP_UNAVAILABLE_CRITICAL_EXTENSION } },
+	  .want = VERDICT_UNREACHABLE, .people = "ana ben cem", .cookie = FIRST },
 };
 
 static const struct trap *trap_now;
@@ -542,7 +442,7 @@ static const struct directory_timing trap_timing = {
 };
 
 static struct mu_secret password = { (unsigned char *)(uintptr_t)"secret", 6 };
-static struct directory_map map[] = { { "uid", "uid", true } };
+static struct directory_map map[] = { { .name = "uid", .attribute = "uid", .required = true } };
 static char uri[64];
 
 static struct directory_source
@@ -551,7 +451,7 @@ source_of(const struct server *s)
 	(void)snprintf(uri, sizeof(uri), "ldap://127.0.0.1:%u", s->port);
 	return (struct directory_source){ .name = "trap", .uri = uri, .insecure_plain = true,
 		.bind_dn = "cn=muster", .bind_password = &password, .people_base = "ou=people",
-		.people_filter = "(objectClass=person)", .map = map, .map_count = 1 };
+		.people_filter = "(objectClass=person)", .map = map, .map_count = 1, .every_ms = 10 };
 }
 
 static void
@@ -563,8 +463,9 @@ trap_row(void **state)
 	struct server server;
 
 	trap_now = *state;
-	server_open(&server, m->loop);
+	server_open(&server, m->loop, search_answer);
 	source = source_of(&server);
+	source.follow = trap_now->follow;
 	m->timing = &trap_timing;
 	model_open(m, &source);
 	model_run(m, model_is_complete, 5000, "the beginning");
@@ -572,7 +473,9 @@ trap_row(void **state)
 	model_names_check(m, DIRECTORY_PEOPLE, "ana ben cem");
 	assert_string_equal(FIRST, mu_buf_text(&s->cookie));
 
-	server.trap = trap_now;
+	server.play = trap_now;
+	server.trickle_on = trap_now->trickle;
+	server.bind_code = trap_now->bind_code;
 	model_open(m, &source);
 	model_run(m, trap_is_sprung, 5000, trap_now->name);
 	model_names_check(m, DIRECTORY_PEOPLE, trap_now->people);
@@ -601,7 +504,7 @@ a_refused_starttls_sends_nothing_more(void **state)
 	struct server server;
 
 	(void)state;
-	server_open(&server, m->loop);
+	server_open(&server, m->loop, search_answer);
 	source = source_of(&server);
 	source.starttls = true;
 	source.insecure_plain = false;
@@ -616,6 +519,78 @@ a_refused_starttls_sends_nothing_more(void **state)
 	model_free(m);
 }
 
+/* Answers to what is read again in the meantime are no progress. */
+static void
+a_refresh_that_stands_still_is_noticed_whatever_is_read_again(void **state)
+{
+	static const struct trap still = { .resumed = { { NO_UID, "cem", NULL, 0 } }, .blind = true,
+		.want = VERDICT_TRUNCATED, .people = "ana ben cem", .cookie = FIRST };
+	struct directory_timing timing = trap_timing;
+	struct model *m = model_new();
+	struct directory_source source;
+	struct server server;
+
+	(void)state;
+	timing.reread_min_ms = timing.reread_max_ms = 20;
+	m->timing = &timing;
+	server_open(&server, m->loop, search_answer);
+	source = source_of(&server);
+	model_open(m, &source);
+	model_run(m, model_is_complete, 5000, "the beginning");
+	model_close(m);
+	server.play = trap_now = &still;
+	model_open(m, &source);
+	model_run(m, trap_is_sprung, 5000, "stands still");
+	model_close(m);
+	server_close(&server);
+	model_free(m);
+}
+
+/* Searches that were to stay open end after their refresh, again and again. */
+static bool
+has_connected_thrice(struct model *m)
+{
+	return m->searches[DIRECTORY_PEOPLE].began_count >= 3 && !m->in_slice;
+}
+
+static void
+a_server_that_ends_its_searches_is_read_again_and_told(void **state)
+{
+	static const struct trap ending = { .resumed = { END_FULL(COOKIE(2)), END_POLL(COOKIE(2)) } };
+	struct model *m = model_new();
+	struct model_search *s = &m->searches[DIRECTORY_PEOPLE];
+	struct directory_source source;
+	struct server server;
+
+	(void)state;
+	server_open(&server, m->loop, search_answer);
+	source = source_of(&server);
+	m->timing = &trap_timing;
+	model_open(m, &source);
+	model_run(m, model_is_complete, 5000, "the beginning");
+	assert_string_equal("", m->text);
+	model_close(m);
+	server.play = &ending;
+	model_open(m, &source);
+	model_run(m, has_connected_thrice, 5000, "connected again and again");
+	assert_int_equal(VERDICT_COMPLETE, m->verdict);
+	assert_non_null(strstr(m->text, "follow: poll"));
+	assert_true(m->verdict_count <= 2);	/* said once, not with every connection */
+	assert_int_equal(0, s->missing_count + s->removed_count);
+	assert_int_equal(0, s->full_count);
+	assert_string_equal(COOKIE(2), mu_buf_text(&s->cookie));
+	/* one that stays open again is told, too */
+	server.play = NULL;
+	model_close(m);
+	mu_buf_reset(&s->cookie);
+	model_open(m, &source);
+	model_run(m, model_is_complete, 5000, "stays open");
+	assert_string_equal("", m->text);
+	model_close(m);
+	server_close(&server);
+	model_free(m);
+}
+
 static void
 a_refused_slice_is_read_again(void **state)
 {
@@ -625,7 +600,7 @@ a_refused_slice_is_read_again(void **state)
 	struct server server;
 
 	(void)state;
-	server_open(&server, m->loop);
+	server_open(&server, m->loop, search_answer);
 	source = source_of(&server);
 	m->refuse_slices = 2;
 	model_open(m, &source);
@@ -643,12 +618,14 @@ a_refused_slice_is_read_again(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(traps) + 2] = {
+	struct CMUnitTest tests[MU_COUNT(traps) + 4] = {
 		cmocka_unit_test(a_refused_starttls_sends_nothing_more),
+		cmocka_unit_test(a_refresh_that_stands_still_is_noticed_whatever_is_read_again),
+		cmocka_unit_test(a_server_that_ends_its_searches_is_read_again_and_told),
 		cmocka_unit_test(a_refused_slice_is_read_again),
 	};
 
 	for (size_t i = 0; i < MU_COUNT(traps); i++)
-		tests[2 + i] = (struct CMUnitTest){ traps[i].name, trap_row, NULL, NULL, &traps[i] };
+		tests[4 + i] = (struct CMUnitTest){ traps[i].name, trap_row, NULL, NULL, &traps[i] };
 	return _cmocka_run_group_tests("directory/traps", tests, MU_COUNT(tests), NULL, NULL);
 }
