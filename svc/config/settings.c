@@ -19,6 +19,7 @@
 #define EVERY_MIN_S	5
 #define EVERY_S		30
 #define EVERY_MAX_S	86400
+#define TIME_SUFFIX	"time"
 
 /* What the functions below share while one file is read. */
 struct reading {
@@ -201,6 +202,12 @@ bind_read(struct reading *r, const struct config_node *map, struct settings_sour
 		    "ldapi:// can know us");
 }
 
+static bool
+is_active_directory(const struct settings_source *s)
+{
+	return s->follow == SETTINGS_FOLLOW_DIRSYNC || s->follow == SETTINGS_FOLLOW_USN;
+}
+
 /* What a provider cannot use is a fault, so that nobody relies on it. */
 static void
 follow_check(struct reading *r, const struct config_node *map, const struct settings_source *s)
@@ -209,11 +216,15 @@ follow_check(struct reading *r, const struct config_node *map, const struct sett
 	    *key = config_map_find(map, "key");
 
 	if (every != NULL && s->follow == SETTINGS_FOLLOW_PERSIST)
-		config_fault(r->f, every, "every is for follow: poll and follow: paged: leave it "
-		    "out, changes are followed as they happen");
-	if (s->key == SETTINGS_KEY_OBJECT_GUID && s->follow != SETTINGS_FOLLOW_PAGED)
-		config_fault(r->f, key, "key: objectGUID needs follow: paged: Active Directory "
-		    "has no RFC 4533");
+		config_fault(r->f, every, "every is not for follow: persist: leave it out, changes "
+		    "are followed as they happen");
+	if (s->key == SETTINGS_KEY_OBJECT_GUID && (s->follow == SETTINGS_FOLLOW_PERSIST ||
+	    s->follow == SETTINGS_FOLLOW_POLL))
+		config_fault(r->f, key, "key: objectGUID needs follow: dirsync, usn or paged: "
+		    "Active Directory has no RFC 4533");
+	if (s->key != SETTINGS_KEY_OBJECT_GUID && is_active_directory(s))
+		config_fault(r->f, key, "follow: dirsync and follow: usn are for Active Directory, "
+		    "whose key is objectGUID: leave key out");
 }
 
 static void
@@ -221,7 +232,8 @@ follow_read(struct reading *r, const struct config_node *map, struct settings_so
 {
 	static const struct config_name follows[] = {
 		{ "persist", SETTINGS_FOLLOW_PERSIST }, { "poll", SETTINGS_FOLLOW_POLL },
-		{ "paged", SETTINGS_FOLLOW_PAGED }, { NULL, 0 },
+		{ "paged", SETTINGS_FOLLOW_PAGED }, { "dirsync", SETTINGS_FOLLOW_DIRSYNC },
+		{ "usn", SETTINGS_FOLLOW_USN }, { NULL, 0 },
 	};
 	static const struct config_name keys[] = {
 		{ "entryUUID", SETTINGS_KEY_ENTRY_UUID }, { "nsUniqueId", SETTINGS_KEY_NS_UNIQUE_ID },
@@ -236,7 +248,7 @@ follow_read(struct reading *r, const struct config_node *map, struct settings_so
 	s->every_s = s->follow == SETTINGS_FOLLOW_PERSIST ? 0 : EVERY_S;
 	if (every != NULL)
 		(void)config_read_duration(r->f, every, EVERY_MIN_S, EVERY_MAX_S, &s->every_s);
-	value = SETTINGS_KEY_ENTRY_UUID;
+	value = is_active_directory(s) ? SETTINGS_KEY_OBJECT_GUID : SETTINGS_KEY_ENTRY_UUID;
 	if (key != NULL)
 		known = config_read_name(r->f, key, keys, &value) && known;
 	s->key = (enum settings_key)value;
@@ -270,6 +282,30 @@ attribute_name_check(struct reading *r, const struct config_node *key, const str
 		    "case", name);
 }
 
+/* "userAccountControl:2" without its end, and what that says. */
+static void
+attribute_take(struct reading *r, const struct config_node *n, struct settings_attribute *a)
+{
+	char *colon = strchr(a->attribute, ':');
+	int64_t bits;
+
+	if (colon != NULL) {
+		*colon++ = '\0';
+		if (strcmp(colon, TIME_SUFFIX) == 0) {
+			a->value = SETTINGS_VALUE_TIME;
+		} else if (mu_int_parse(colon, 1, UINT32_MAX, &bits)) {
+			a->value = SETTINGS_VALUE_BITS;
+			a->bits = (uint32_t)bits;
+		} else {
+			config_fault(r->f, n, "'%s:%s': behind the colon stands 'time', or the number "
+			    "whose bits are tested, as in userAccountControl:2", a->attribute, colon);
+		}
+	} else if (mu_text_equal_fold(a->attribute, "accountExpires")) {
+		config_fault(r->f, n, "write accountExpires:time: its number says nothing to a policy");
+	}
+	attribute_check(r, n, a->attribute);
+}
+
 static void
 attributes_read(struct reading *r, const struct config_node *map, struct settings_source *s)
 {
@@ -286,12 +322,15 @@ attributes_read(struct reading *r, const struct config_node *map, struct setting
 	for (size_t i = 0; i < count; i++) {
 		const struct config_node *key = config_map_key_at(map, i);
 		const char *attribute = NULL;
+		struct settings_attribute *a = &s->attributes[s->attribute_count];
 
 		attribute_name_check(r, key, s);
 		(void)config_read_text(r->f, config_map_at(map, i), PATH_BYTES, &attribute);
-		attribute_check(r, config_map_at(map, i), attribute);
-		s->attributes[s->attribute_count++] = (struct settings_attribute){
-			mu_strdup(config_scalar_text(key)), mu_strdup(attribute == NULL ? "" : attribute) };
+		*a = (struct settings_attribute){ .name = mu_strdup(config_scalar_text(key)),
+			.attribute = mu_strdup(attribute == NULL ? "" : attribute) };
+		if (attribute != NULL)
+			attribute_take(r, config_map_at(map, i), a);
+		s->attribute_count++;
 	}
 }
 
@@ -307,7 +346,8 @@ people_read(struct reading *r, const struct config_node *map, struct settings_so
 	dn_check(r, map, "base", s->people_base);
 	(void)text_set(r, map, "filter", FILTER_BYTES, &s->people_filter);
 	filter_check(r, map, s->people_filter);
-	text_default(&s->people_filter, "(objectClass=inetOrgPerson)");
+	text_default(&s->people_filter, is_active_directory(s) ?
+	    "(&(objectCategory=person)(objectClass=user))" : "(objectClass=inetOrgPerson)");
 	attributes_read(r, config_map_find(map, "attributes"), s);
 }
 
@@ -325,7 +365,8 @@ groups_read(struct reading *r, const struct config_node *map, struct settings_so
 	dn_check(r, map, "base", s->groups_base);
 	(void)text_set(r, map, "filter", FILTER_BYTES, &s->groups_filter);
 	filter_check(r, map, s->groups_filter);
-	text_default(&s->groups_filter, "(objectClass=groupOfNames)");
+	text_default(&s->groups_filter, is_active_directory(s) ?
+	    "(objectClass=group)" : "(objectClass=groupOfNames)");
 	(void)text_set(r, map, "name", PATH_BYTES, &s->groups_name);
 	attribute_check(r, config_map_find(map, "name"), s->groups_name);
 	text_default(&s->groups_name, "cn");

@@ -23,9 +23,22 @@
 #define SETTINGS_TOKEN_PROCESSES_MAX	64
 #define SETTINGS_RUN_MAX_BYTES		80	/* the paths of Unix sockets below it end at 107 */
 
+/*
+ * What is made of an attribute's values, so that filters can test them. "userAccountControl:2" is
+ * TRUE or FALSE: whether all bits of the number behind the colon are set. "accountExpires:time" is a
+ * GeneralizedTime made of a FILETIME (100 ns since 1601); never (0 and 2^63-1) is no value.
+ */
+enum settings_value {
+	SETTINGS_VALUE_TEXT,		/* "title": as it is */
+	SETTINGS_VALUE_BITS,
+	SETTINGS_VALUE_TIME,
+};
+
 struct settings_attribute {
 	char *name;			/* muster's: [a-z][A-Za-z0-9]* */
-	char *attribute;		/* the directory's */
+	char *attribute;		/* the directory's, without what stands behind its colon */
+	enum settings_value value;
+	uint32_t bits;
 };
 
 /* How muster gets to know what changes in a source. */
@@ -33,6 +46,8 @@ enum settings_follow {
 	SETTINGS_FOLLOW_PERSIST,	/* "persist": RFC 4533 refreshAndPersist, as it happens */
 	SETTINGS_FOLLOW_POLL,		/* "poll": RFC 4533 refreshOnly, from a cookie */
 	SETTINGS_FOLLOW_PAGED,		/* "paged": everybody, by RFC 2696 */
+	SETTINGS_FOLLOW_DIRSYNC,	/* "dirsync": Active Directory, by the control DirSync */
+	SETTINGS_FOLLOW_USN,		/* "usn": Active Directory, by uSNChanged of one server */
 };
 
 /* The operational attribute that says who an entry is, whatever it is called. */

@@ -82,26 +82,46 @@ directory_removed_deliver(struct directory *d, enum directory_search search,
 }
 
 enum mu_rc
-directory_entry_deliver(struct directory *d, struct item *item, struct mu_err *err)
+directory_began(struct directory *d, enum directory_search search, struct mu_err *err)
+{
+	struct search *s = &d->searches[search];
+
+	d->reported = true;
+	if (s->began)
+		return MU_OK;
+	s->began = true;
+	return d->events->began(d->ctx, search, s->full, err);
+}
+
+enum mu_rc
+directory_parts_deliver(struct directory *d, enum directory_search search,
+    const struct mu_uuid *entry_uuid, LDAPMessage *const *parts, size_t part_count,
+    const char *fault, struct mu_err *err)
 {
 	struct directory_entry entry;
-	bool good = directory_entry_decode(d->source, item->search, d->ld, item->m,
+	bool good = directory_entry_decode_parts(d->source, search, d->ld, parts, part_count,
 	    &d->scratch, &entry);
 	const char *dn = mu_buf_text(&d->scratch.dn);
 
-	d->searches[item->search].listed_count++;
-	if (!item->sound) {
+	d->searches[search].listed_count++;
+	if (entry_uuid == NULL) {
 		mu_buf_reset(&d->scratch.reason);
 		mu_buf_format(&d->scratch.reason, "it has no %s",
 		    directory_key_attribute(d->source->key));
-		return quarantine(d, item->search, NULL, dn, mu_buf_text(&d->scratch.reason), err);
 	}
-	if (!good)
-		return quarantine(d, item->search, &item->entry_uuid, dn,
-		    mu_buf_text(&d->scratch.reason), err);
-	reread_drop(d, reread_find(d, item->search, &item->entry_uuid));
-	entry.entry_uuid = item->entry_uuid;
-	return d->events->entry(d->ctx, item->search, &entry, err);
+	if (!good || fault != NULL || entry_uuid == NULL)
+		return quarantine(d, search, entry_uuid, dn,
+		    fault != NULL ? fault : mu_buf_text(&d->scratch.reason), err);
+	reread_drop(d, reread_find(d, search, entry_uuid));
+	entry.entry_uuid = *entry_uuid;
+	return d->events->entry(d->ctx, search, &entry, err);
+}
+
+enum mu_rc
+directory_entry_deliver(struct directory *d, struct item *item, struct mu_err *err)
+{
+	return directory_parts_deliver(d, item->search, item->sound ? &item->entry_uuid : NULL,
+	    &item->m, 1, NULL, err);
 }
 
 enum mu_rc
@@ -116,6 +136,8 @@ directory_refresh_end(struct directory *d, enum directory_search search, enum di
 		verdict = VERDICT_TRUNCATED;
 	else if (how == DIRECTORY_FULL_LISTED && s->listed_count == 0)
 		verdict = VERDICT_EMPTY;
+	else if (s->stale)
+		verdict = VERDICT_STALE;
 	d->no_groups = search == DIRECTORY_GROUPS && verdict == VERDICT_EMPTY;
 	rc = d->events->refreshed(d->ctx, search, verdict, how, s->listed_count, err);
 	if (rc != MU_OK)
@@ -185,12 +207,10 @@ item_handle(struct directory *d, struct item *item, struct mu_err *err)
 
 	if (item->reread_msgid != 0)
 		return reread_handle(d, item, err);
-	d->reported = true;
-	if (!s->began) {
-		s->began = true;
-		if (d->events->began(d->ctx, item->search, s->full, err) != MU_OK)
-			return err->rc;
-	}
+	if (d->provider->begins)
+		return d->provider->message(d, item, err);
+	if (directory_began(d, item->search, err) != MU_OK)
+		return err->rc;
 	switch (item->type) {
 	case LDAP_RES_SEARCH_ENTRY:
 		s->changed = true;
@@ -238,18 +258,22 @@ void
 directory_complete_report(struct directory *d)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
-	bool doubtful = false;
+	bool doubtful = false, stale = false;
 
-	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		doubtful |= d->searches[i].doubtful;
+		stale |= d->searches[i].stale;
+	}
 	if (doubtful)
 		mu_buf_format(&text, "part of what is listed cannot be told apart (entries without "
 		    "%s, or references to other servers)", directory_key_attribute(d->source->key));
 	else if (d->ends)
 		mu_buf_text_add(&text, "the server ends searches that are to stay open, so "
 		    "everything is asked for again after pauses: follow: poll says how long");
-	directory_verdict_report(d, doubtful ? VERDICT_TRUNCATED : VERDICT_COMPLETE,
-	    mu_buf_text(&text));
+	else if (d->advice != NULL)
+		mu_buf_text_add(&text, d->advice);
+	directory_verdict_report(d, doubtful ? VERDICT_TRUNCATED : stale ? VERDICT_STALE :
+	    VERDICT_COMPLETE, mu_buf_text(&text));
 }
 
 /*

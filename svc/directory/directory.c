@@ -25,6 +25,10 @@ provider_of(const struct directory_source *source)
 		return &directory_provider_poll;
 	case SETTINGS_FOLLOW_PAGED:
 		return &directory_provider_paged;
+	case SETTINGS_FOLLOW_DIRSYNC:
+		return &directory_provider_dirsync;
+	case SETTINGS_FOLLOW_USN:
+		return &directory_provider_usn;
 	}
 	return NULL;
 }
@@ -195,6 +199,7 @@ linked(void *ctx, enum link_outcome outcome, const char *text)
 	d->doomed = false;
 	d->complete = false;
 	d->ended = false;
+	d->advice = NULL;
 	d->heard_ms = mu_tick_ms();
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		d->due[i] = search_wanted(d->source, (enum directory_search)i);
@@ -243,6 +248,9 @@ directory_shape(const struct directory_source *source, enum directory_search sea
 		shape_part(b, source->map[i].name);
 		shape_part(b, source->map[i].attribute);
 		shape_part(b, source->map[i].required ? "required" : "optional");
+		if (source->map[i].value != SETTINGS_VALUE_TEXT)
+			mu_buf_format(b, "%d/%lu", (int)source->map[i].value,
+			    (unsigned long)source->map[i].bits);
 	}
 }
 
@@ -317,6 +325,8 @@ directory_close(struct directory *d)
 	if (d == NULL)
 		return;
 	directory_slice_drop(d);
+	if (d->provider->end != NULL)
+		d->provider->end(d);
 	directory_link_close(d->link);
 	mu_timer_free(d->again_timer);
 	mu_timer_free(d->pump_timer);

@@ -58,6 +58,8 @@ struct directory_map {
 	const char *name;		/* muster's: "department" */
 	const char *attribute;		/* theirs: "departmentNumber" */
 	bool required;			/* an entry without it is quarantined */
+	enum settings_value value;	/* what is made of what it holds */
+	uint32_t bits;
 };
 
 /* What to read from where. Everything is borrowed while a directory or login uses it. */
@@ -118,7 +120,8 @@ struct directory_events {
 	    struct mu_err *err);
 	/*
 	 * The refresh of one search has ended properly. verdict: VERDICT_COMPLETE; VERDICT_EMPTY:
-	 * nobody at all was listed; VERDICT_TRUNCATED: some entry could not be told apart.
+	 * nobody at all was listed; VERDICT_TRUNCATED: some entry could not be told apart;
+	 * VERDICT_STALE: the server may know less than what it, or another, has told us before.
 	 * listed_count: entries, present and quarantined. An empty listing of groups may be right:
 	 * refuse it (MU_ERETRY) if groups were known before, and it is read again later.
 	 */

@@ -1,6 +1,7 @@
 #include "directory/entry_priv.h"
 
 #include "base/text.h"
+#include "directory/ad_priv.h"
 #include "directory/key_priv.h"
 
 #include <stdlib.h>
@@ -168,28 +169,87 @@ value_take(struct directory_scratch *x, struct tally *tally, const struct berval
 	return true;
 }
 
+/* The value in x->value becomes what the map makes of it. */
+static bool
+value_map(struct directory_scratch *x, const struct directory_map *map)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf time = MU_BUF_INIT;
+	bool set;
+
+	switch (map->value) {
+	case SETTINGS_VALUE_TEXT:
+		break;
+	case SETTINGS_VALUE_BITS:
+		if (!directory_ad_bits_test(mu_buf_text(&x->value), map->bits, &set)) {
+			mu_buf_format(&x->reason, "%s is not a number of 32 bits", map->attribute);
+			return false;
+		}
+		attrs_add(&x->attrs, map->name, set ? "TRUE" : "FALSE");
+		return true;
+	case SETTINGS_VALUE_TIME:
+		switch (directory_ad_time_format(mu_buf_text(&x->value), &time)) {
+		case AD_TIME:
+			attrs_add(&x->attrs, map->name, mu_buf_text(&time));
+			return true;
+		case AD_NEVER:
+			return true;
+		case AD_TIME_MALFORMED:
+			mu_buf_format(&x->reason, "%s is not a FILETIME", map->attribute);
+			return false;
+		}
+	}
+	if (x->value.size_bytes > 0)
+		attrs_add(&x->attrs, map->name, mu_buf_text(&x->value));
+	return true;
+}
+
 static bool
 person_attribute(const struct directory_source *source, struct directory_scratch *x,
     struct tally *tally, const struct berval *name, const struct berval *values)
 {
+	size_t first, last;
+
 	for (size_t i = 0; i < source->map_count; i++) {
 		const struct directory_map *map = &source->map[i];
 
+		if (directory_ad_range_parse(name->bv_val, name->bv_len, map->attribute, &first,
+		    &last)) {
+			mu_buf_format(&x->reason, "not all values of %s came", map->attribute);
+			return false;
+		}
 		if (!name_is(name, map->attribute))
 			continue;
-		for (const struct berval *v = values; v->bv_val != NULL; v++) {
-			if (!value_take(x, tally, name, v))
+		for (const struct berval *v = values; v->bv_val != NULL; v++)
+			if (!value_take(x, tally, name, v) || !value_map(x, map))
 				return false;
-			if (v->bv_len > 0)
-				attrs_add(&x->attrs, map->name, mu_buf_text(&x->value));
-		}
 	}
+	return true;
+}
+
+/* A range of members: it must follow on those before. */
+static bool
+range_take(struct directory_scratch *x, size_t first, size_t last, const struct berval *values)
+{
+	size_t count = 0;
+
+	while (values[count].bv_val != NULL)
+		count++;
+	if (first != x->range_next || (last != AD_RANGE_END && last - first + 1 != count)) {
+		mu_buf_text_add(&x->reason, "its members came in ranges that do not fit together");
+		return false;
+	}
+	x->range_next += count;
+	x->range_open = last != AD_RANGE_END;
 	return true;
 }
 
 static bool
 member_add(struct directory_scratch *x, const struct berval *value)
 {
+	if (x->members.size_bytes > DIRECTORY_MESSAGE_MAX_BYTES) {
+		mu_buf_text_add(&x->reason, "it has too many members");
+		return false;
+	}
 	if (x->member_count == x->member_room) {
 		x->member_room = x->member_room == 0 ? 64 : 2 * x->member_room;
 		x->offsets = mu_alloc_again(x->offsets, x->member_room, sizeof(*x->offsets));
@@ -210,8 +270,13 @@ group_attribute(const struct directory_source *source, struct directory_scratch 
     struct tally *tally, const struct berval *name, const struct berval *values)
 {
 	bool is_name = name_is(name, source->group_name);
-	bool is_member = name_is(name, source->group_member);
+	size_t first, last;
+	bool in_range = directory_ad_range_parse(name->bv_val, name->bv_len, source->group_member,
+	    &first, &last);
+	bool is_member = in_range || name_is(name, source->group_member);
 
+	if (in_range && !range_take(x, first, last, values))
+		return false;
 	for (const struct berval *v = values; v->bv_val != NULL && (is_name || is_member); v++) {
 		if (is_member && !member_add(x, v))
 			return false;
@@ -260,6 +325,8 @@ scratch_reset(struct directory_scratch *x)
 	mu_buf_reset(&x->reason);
 	mu_buf_reset(&x->members);
 	x->member_count = 0;
+	x->range_next = 0;
+	x->range_open = false;
 }
 
 /* What is there must also be enough. */
@@ -269,6 +336,10 @@ entry_is_whole(const struct directory_source *source, enum directory_search sear
 {
 	if (search == DIRECTORY_GROUPS && x->name.size_bytes == 0) {
 		mu_buf_format(&x->reason, "no %s", source->group_name);
+		return false;
+	}
+	if (x->range_open) {
+		mu_buf_format(&x->reason, "only the first %zu of its members came", x->range_next);
 		return false;
 	}
 	for (size_t i = 0; search == DIRECTORY_PEOPLE && i < source->map_count; i++)
@@ -306,26 +377,37 @@ attributes_decode(const struct directory_source *source, enum directory_search s
 	}
 }
 
-bool
-directory_entry_decode(const struct directory_source *source, enum directory_search search,
-    LDAP *ld, LDAPMessage *m, struct directory_scratch *x, struct directory_entry *out_entry)
+static bool
+part_decode(const struct directory_source *source, enum directory_search search, LDAP *ld,
+    LDAPMessage *m, struct directory_scratch *x)
 {
 	struct berval dn = { 0, NULL };
 	BerElement *ber = NULL;
 	bool good;
 
-	scratch_reset(x);
 	if (ldap_get_dn_ber(ld, m, &ber, &dn) != LDAP_SUCCESS) {
 		mu_buf_text_add(&x->reason, "malformed entry");
 		return false;
 	}
+	mu_buf_reset(&x->dn);
 	good = directory_dn_normalise(dn.bv_val, dn.bv_len, &x->dn);
 	if (!good)
 		mu_buf_text_add(&x->reason, "its name is not a DN in UTF-8");
-	good = good && attributes_decode(source, search, ld, m, ber, x) &&
-	    entry_is_whole(source, search, x);
+	good = good && attributes_decode(source, search, ld, m, ber, x);
 	ber_free(ber, 0);
-	if (!good)
+	return good;
+}
+
+bool
+directory_entry_decode_parts(const struct directory_source *source, enum directory_search search,
+    LDAP *ld, LDAPMessage *const *parts, size_t part_count, struct directory_scratch *x,
+    struct directory_entry *out_entry)
+{
+	scratch_reset(x);
+	for (size_t i = 0; i < part_count; i++)
+		if (!part_decode(source, search, ld, parts[i], x))
+			return false;
+	if (!entry_is_whole(source, search, x))
 		return false;
 	members_settle(x);
 	*out_entry = (struct directory_entry){
@@ -336,6 +418,13 @@ directory_entry_decode(const struct directory_source *source, enum directory_sea
 		.member_count = x->member_count,
 	};
 	return true;
+}
+
+bool
+directory_entry_decode(const struct directory_source *source, enum directory_search search,
+    LDAP *ld, LDAPMessage *m, struct directory_scratch *x, struct directory_entry *out_entry)
+{
+	return directory_entry_decode_parts(source, search, ld, &m, 1, x, out_entry);
 }
 
 static void
@@ -359,7 +448,8 @@ directory_entry_attributes(const struct directory_source *source, enum directory
 	}
 	for (size_t i = 0; search == DIRECTORY_PEOPLE && i < source->map_count; i++)
 		attribute_add(list, &count, source->map[i].attribute);
-	if (source->follow == SETTINGS_FOLLOW_PAGED)	/* RFC 4533 brings it unasked */
+	/* RFC 4533 brings it unasked */
+	if (source->follow != SETTINGS_FOLLOW_PERSIST && source->follow != SETTINGS_FOLLOW_POLL)
 		attribute_add(list, &count, directory_key_attribute(source->key));
 	if (count == 0)
 		attribute_add(list, &count, LDAP_NO_ATTRS);

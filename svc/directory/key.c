@@ -87,7 +87,9 @@ directory_key_filter(enum settings_key key, const struct mu_uuid *uuid, struct m
 {
 	char text[MU_UUID_TEXT_BYTES];
 
-	mu_buf_format(b, "(%s=", directory_key_attribute(key));
+	mu_buf_char_add(b, '(');
+	mu_buf_text_add(b, directory_key_attribute(key));
+	mu_buf_char_add(b, '=');
 	if (key == SETTINGS_KEY_ENTRY_UUID)
 		mu_buf_text_add(b, mu_uuid_format(uuid, text));
 	for (size_t i = 0; key != SETTINGS_KEY_ENTRY_UUID && i < sizeof(uuid->bytes); i++) {

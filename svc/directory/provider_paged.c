@@ -36,9 +36,8 @@ paged_decode(struct directory *d, struct item *item)
 	ldap_value_free_len(values);
 }
 
-/* Where the next page begins, into s->page; empty: there is none. False: the server did not say. */
-static bool
-cookie_take(struct directory *d, struct search *s, LDAPControl **controls)
+bool
+directory_page_take(struct directory *d, struct search *s, LDAPControl **controls)
 {
 	LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
 	struct berval cookie = { 0, NULL };
@@ -64,7 +63,7 @@ page_end(struct directory *d, enum directory_search search, LDAPControl **contro
 	struct search *s = &d->searches[search];
 
 	s->msgid = 0;
-	if (!cookie_take(d, s, controls)) {
+	if (!directory_page_take(d, s, controls)) {
 		directory_doom(d, VERDICT_TRUNCATED, "the server did not say whether that page was "
 		    "the last: it has no paged results (RFC 2696)", "");
 		return MU_OK;

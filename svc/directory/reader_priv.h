@@ -32,6 +32,7 @@ struct search {
 	bool present_phase, present_named;
 	bool changed;			/* the refresh has said anything */
 	bool doubtful;			/* the refresh held something that could not be told apart */
+	bool stale;			/* what it lists may be older than what we know */
 	bool cookies_muted;		/* a later cookie would hide what was not taken */
 	size_t listed_count;
 	struct mu_buf kept;		/* the last cookie whose slice was taken */
@@ -80,6 +81,7 @@ struct directory;
 struct directory_provider {
 	const char *name;	/* in directory_shape: another one begins with a full read */
 	bool rests;		/* the connection ends with the read; the next is every_ms later */
+	bool begins;		/* says itself by directory_began when a refresh begins */
 	/* NULL: it keeps no cookies. */
 	bool (*cookie_usable)(const void *bytes, size_t bytes_count);
 	/* Asks from s->kept, or for everybody: see directory_search_ask. LDAP's result code. */
@@ -88,11 +90,14 @@ struct directory_provider {
 	void (*decode)(struct directory *d, struct item *item);
 	/* Does what an entry, an intermediate message or a result says, by events. */
 	enum mu_rc (*message)(struct directory *d, struct item *item, struct mu_err *err);
+	void (*end)(struct directory *d);	/* frees what is its own; NULL: it has nothing */
 };
 
 extern const struct directory_provider directory_provider_persist;	/* provider_sync.c */
 extern const struct directory_provider directory_provider_poll;
 extern const struct directory_provider directory_provider_paged;	/* provider_paged.c */
+extern const struct directory_provider directory_provider_dirsync;	/* provider_ad.c */
+extern const struct directory_provider directory_provider_usn;
 
 struct directory {
 	struct mu_loop *loop;
@@ -119,6 +124,7 @@ struct directory {
 	bool doomed;			/* the connection ends with this slice, */
 	enum verdict doom;		/* for this reason, VERDICT_NONE: the condition is as it was */
 	struct mu_buf doom_text;
+	const char *advice;		/* what could be better on this connection, NULL: nothing */
 	enum verdict verdict;		/* as last reported */
 	struct mu_buf verdict_text;
 	struct directory_scratch scratch;
@@ -126,6 +132,7 @@ struct directory {
 	size_t reread_count;
 	unsigned int failure_count;	/* since the last complete refresh */
 	int64_t heard_ms, probed_ms;	/* mu_tick_ms */
+	struct ad *ad;			/* of the providers for Active Directory; NULL: not yet */
 };
 
 const char *directory_search_base(const struct directory_source *source,
@@ -167,8 +174,17 @@ bool directory_rest_if_done(struct directory *d);
 /* The connection ends when this slice has been delivered. The first reason stands. */
 void directory_doom(struct directory *d, enum verdict verdict, const char *text,
     const char *detail);
+/* Before anything is told of a search: the consumer gets to know that its refresh has begun. */
+enum mu_rc directory_began(struct directory *d, enum directory_search search, struct mu_err *err);
 /* An entry as it is now: usable, or quarantined. */
 enum mu_rc directory_entry_deliver(struct directory *d, struct item *item, struct mu_err *err);
+/*
+ * The same of one that came in parts. entry_uuid NULL: it cannot be told apart; fault: why it is
+ * not usable in any case, NULL: its parts decide.
+ */
+enum mu_rc directory_parts_deliver(struct directory *d, enum directory_search search,
+    const struct mu_uuid *entry_uuid, LDAPMessage *const *parts, size_t part_count,
+    const char *fault, struct mu_err *err);
 enum mu_rc directory_removed_deliver(struct directory *d, enum directory_search search,
     const struct mu_uuid *entry_uuid, struct mu_err *err);
 /* The refresh of a search has ended properly; s->held becomes its cookie if it was worth one. */
@@ -181,6 +197,8 @@ void directory_search_failed(struct directory *d, int result, const char *diagno
 bool directory_slice_deliver(struct directory *d);
 /* Tells that both searches were refreshed on this connection, and how good that is. */
 void directory_complete_report(struct directory *d);
+/* Where the next page begins, into s->page; empty: there is none. False: the server did not say. */
+bool directory_page_take(struct directory *d, struct search *s, LDAPControl **controls);
 /* All of that search: those still bad are going to be listed again. */
 void directory_rereads_forget(struct directory *d, enum directory_search search);
 

@@ -33,7 +33,9 @@ directory_source_init(struct directory_source *out_source, const struct settings
 		source.map[i] = (struct directory_map){ .name = settings->attributes[i].name,
 			.attribute = settings->attributes[i].attribute,
 			.required = mu_text_equal_fold(settings->attributes[i].name,
-			    REQUIRED_NAME) };
+			    REQUIRED_NAME),
+			.value = settings->attributes[i].value,
+			.bits = settings->attributes[i].bits };
 	*out_source = source;
 }
 

@@ -254,7 +254,7 @@ dn_beyond_ascii_has_one_form(void **state)
 /* --- What a source may be ------------------------------------------------------------------------------ */
 
 static struct mu_secret password = { (unsigned char *)(uintptr_t)"secret", 6 }, no_password;
-static struct directory_map map[] = { { "uid", "uid", true } };
+static struct directory_map map[] = { { .name = "uid", .attribute = "uid", .required = true } };
 
 static struct source_row {
 	const char *name, *uri;
@@ -301,7 +301,8 @@ source_row(void **state)
 static void
 shape_knows_what_a_cookie_stands_for(void **state)
 {
-	struct directory_map other_map[] = { { "uid", "cn", true }, { "mail", "mail", false } };
+	struct directory_map other_map[] = {
+	    { .name = "uid", .attribute = "cn", .required = true }, { .name = "mail", .attribute = "mail" } };
 	struct directory_source base = { .uri = "ldaps://a", .people_base = "dc=a", .people_filter = "(a=b)",
 		.map = map, .map_count = 1, .groups_base = "ou=g", .group_name = "cn", .group_member = "member" };
 	struct directory_source changed[6];

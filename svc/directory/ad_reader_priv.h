@@ -1,0 +1,110 @@
+/*
+ * directory/ad_reader_priv.h - reading Active Directory: what changed, and then each of it whole
+ *
+ * DirSync and uSNChanged both only say which entries changed since the cookie, anywhere in the
+ * naming context: DirSync refuses any other base (MS-ADTS 3.1.1.3.4.1.3), and who was moved out of
+ * the base must be seen, too. So each read is, one request after the other:
+ *
+ *   ROOT, SERVICE, BIN	which server, which database of its, and are deleted entries shown to us?
+ *   PRIME, LIST	a full read: DirSync's cookie of now, then everybody in the base by pages
+ *   CHANGES		else: the objectGUIDs of what changed
+ *   THERE		which of those are there at all, deleted, or renamed
+ *   REGROUP		whose name changed, of them the groups: an entry's new name changes the
+ *			member values that point to it, but not their groups' uSNChanged
+ *   WHOLE		who of them is in the base and matches the filter; who is there and does
+ *			not, or is deleted, is removed. What is not shown at all is not: the next
+ *			full read decides that
+ *   MEMBERS		of groups whose members came in part, all ranges
+ *
+ * A renamed or moved container changes its descendants' names without a trace on them: everybody
+ * is listed. So it is every day, for what no change tells (rights that were taken away), and long
+ * before the lifetime of tombstones (MS-ADTS 3.1.1.5.5: 2 days at least) lets deletions be forgotten.
+ *
+ * Another server, or this one restored, may not know yet what we have been told already. Who is
+ * missing there is not believed to be gone until replication has had time; nobody is missing from
+ * a server whose USNs ran backwards until they have caught up, and then everybody is listed.
+ */
+#ifndef DIRECTORY_AD_READER_PRIV_H
+#define DIRECTORY_AD_READER_PRIV_H
+
+#include "directory/ad_priv.h"
+#include "directory/reader_priv.h"
+
+#define AD_RANGE_VALUES	1500	/* MaxValRange (MS-ADTS 3.1.1.3.4.6); more is never sent at once */
+
+enum ad_step {
+	AD_ROOT, AD_SERVICE, AD_BIN, AD_PRIME, AD_LIST, AD_CHANGES, AD_THERE, AD_REGROUP, AD_WHOLE,
+	AD_MEMBERS,
+};
+
+/* An entry of which something changed. */
+struct ad_changed {
+	struct mu_uuid guid;
+	bool deleted, renamed;
+	bool there;		/* shown to us, if only as deleted */
+	bool answered;		/* in the base, and matching */
+};
+
+struct ad {
+	enum ad_step step;
+	/* the server of this connection */
+	struct mu_buf contexts;		/* its naming contexts, each ended by NUL */
+	struct mu_buf service;		/* the DN of its NTDS settings */
+	struct mu_uuid invocation_id;
+	bool identified;		/* invocation_id is known */
+	int64_t usn;			/* highestCommittedUSN before anything else was asked */
+	bool object_security;		/* DirSync shows us only what searches do */
+	/* the search under way */
+	const char *context;		/* in contexts: the one its base is in */
+	bool bin_shown;			/* CN=Deleted Objects is */
+	struct ad_cookie from;		/* usn 0: none */
+	struct ad_cookie next;
+	size_t rounds;			/* of DirSync without an entry */
+	struct ad_changed *changed;
+	size_t changed_count, changed_room;
+	size_t there_at, whole_at, batch_end;
+	bool container_moved;
+	struct mu_buf renamed;		/* DNs, each ended by NUL */
+	size_t renamed_at, renamed_end;
+	struct mu_uuid *partial;	/* groups whose members came in part */
+	size_t partial_count, partial_room, partial_at;
+	LDAPMessage **parts;		/* of partial[partial_at] */
+	size_t part_count, part_room, parts_before;
+	size_t range_first;
+	unsigned int tries;
+	/* what is asked for */
+	char **group_attributes;
+	char **change_attributes[DIRECTORY_SEARCH_COUNT];	/* by DirSync */
+};
+
+bool directory_ad_is_dirsync(const struct directory *d);
+void directory_ad_free(struct ad *ad);
+/* For another connection, or another search of it. */
+void directory_ad_connection_reset(struct ad *ad);
+void directory_ad_search_reset(struct ad *ad);
+struct ad *directory_ad_new(const struct directory_source *source);
+
+void directory_ad_changed_add(struct ad *ad, const struct ad_changed *changed);
+/* Each once, with all that was said of it. */
+void directory_ad_changed_settle(struct ad *ad);
+/* The one of the batch under way, NULL: it is not in there. */
+struct ad_changed *directory_ad_changed_find(struct ad *ad, size_t batch_at,
+    const struct mu_uuid *guid);
+void directory_ad_partial_add(struct ad *ad, const struct mu_uuid *guid);
+void directory_ad_part_add(struct ad *ad, LDAPMessage *m);
+void directory_ad_parts_clear(struct ad *ad);
+
+/* --- Requests: each sets the step, and LDAP's result code says whether it was sent --- */
+
+int directory_ad_root_ask(struct directory *d, enum directory_search search);
+int directory_ad_service_ask(struct directory *d, enum directory_search search);
+int directory_ad_bin_ask(struct directory *d, enum directory_search search);
+/* PRIME or CHANGES, from ad->next.dirsync. */
+int directory_ad_dirsync_ask(struct directory *d, enum directory_search search, enum ad_step step);
+/* LIST, CHANGES by uSNChanged, or REGROUP: the page that s->page says. */
+int directory_ad_page_ask(struct directory *d, enum directory_search search, enum ad_step step);
+/* THERE or WHOLE, of the next batch. */
+int directory_ad_batch_ask(struct directory *d, enum directory_search search, enum ad_step step);
+int directory_ad_members_ask(struct directory *d, enum directory_search search);
+
+#endif
