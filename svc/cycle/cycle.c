@@ -718,7 +718,7 @@ policy_follow(struct cycle *c, struct mu_err *err)
 		return err->rc;
 	if (version == c->host.rules.version)
 		return MU_OK;
-	switch (cycle_policy_current(c->host.store, c->host.mac, c->host.mac_ctx,
+	switch (cycle_policy_current(c->host.store, c->host.mac_check, c->host.mac_ctx,
 	    c->host.attr_known, c->host.attr_ctx, &policy, &version, &why)) {
 	case MU_OK:
 		policy_free(c->policy);

@@ -49,23 +49,24 @@ void cycle_close(struct cycle *c);
 
 /*
  * Reads, verifies and parses it, in a transaction of its own. An empty store is seeded with these
- * files first; none (file_count 0): it is not. mac NULL: the caller has no channel to keys and only
- * looks, so it is not verified. out_version may be NULL.
+ * files first, for which alone mac is asked; none (seed_count 0): it is not. mac_check NULL: the caller
+ * has no channel to keys and only looks, so it is not verified. out_version may be NULL.
  *
  * MU_EABSENT  the store has none, and nothing to seed it with was given
  * MU_EBROKEN  its MAC is not one of keys': somebody wrote it past muster
  * MU_ECONFIG  it has faults
  */
 MU_CHECKED enum mu_rc cycle_policy_in_force(struct store *s, const struct policy_file *seed,
-    size_t seed_count, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known,
-    const void *attr_ctx, struct policy **out_policy, int64_t *out_version, struct mu_err *err);
+    size_t seed_count, cycle_mac_fn *mac, cycle_mac_check_fn *mac_check, void *mac_ctx,
+    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+    int64_t *out_version, struct mu_err *err);
 
 /*
  * The same in the open transaction, never seeding: for whoever keeps a parsed one and has seen that
  * store_policy_version is another.
  */
-MU_CHECKED enum mu_rc cycle_policy_current(struct store *s, cycle_mac_fn *mac, void *mac_ctx,
-    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+MU_CHECKED enum mu_rc cycle_policy_current(struct store *s, cycle_mac_check_fn *mac_check,
+    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
     int64_t *out_version, struct mu_err *err);
 
 /*

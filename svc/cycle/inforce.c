@@ -69,17 +69,19 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 }
 
 static enum mu_rc
-mac_check(const struct store_policy *p, cycle_mac_fn *mac, void *mac_ctx, struct mu_err *err)
+version_check(const struct store_policy *p, cycle_mac_check_fn *check, void *mac_ctx, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 	unsigned char macs[1][MAC_BYTES];
+	bool right;
 
-	if (mac == NULL)
+	if (check == NULL)
 		return MU_OK;
 	bytes_encode(p, &bytes);
-	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+	(void)memcpy(macs[0], p->mac, MAC_BYTES);
+	if (check(mac_ctx, &bytes, (const unsigned char (*)[MAC_BYTES])macs, 1, &right, err) != MU_OK)
 		return err->rc;
-	if (!mu_secret_equal(macs[0], MAC_BYTES, p->mac, sizeof(p->mac)))
+	if (!right)
 		return mu_fail(err, MU_EBROKEN,
 		    "policy version %lld in the store was not written by muster: restore the store",
 		    (long long)p->version);
@@ -105,13 +107,13 @@ current_parse(const struct store_policy *p, policy_attr_fn *attr_known, const vo
 
 static enum mu_rc
 in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cycle_mac_fn *mac,
-    void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
-    int64_t *out_version, struct mu_err *err)
+    cycle_mac_check_fn *check, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx,
+    struct policy **out_policy, int64_t *out_version, struct mu_err *err)
 {
 	MU_AUTO(store_policy_clear) struct store_policy current = { .version = 0 };
 
 	if (current_read(s, seed, seed_count, mac, mac_ctx, &current, err) != MU_OK ||
-	    mac_check(&current, mac, mac_ctx, err) != MU_OK ||
+	    version_check(&current, check, mac_ctx, err) != MU_OK ||
 	    current_parse(&current, attr_known, attr_ctx, out_policy, err) != MU_OK)
 		return err->rc;
 	if (out_version != NULL)
@@ -120,17 +122,18 @@ in_force(struct store *s, const struct policy_file *seed, size_t seed_count, cyc
 }
 
 enum mu_rc
-cycle_policy_current(struct store *s, cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known,
-    const void *attr_ctx, struct policy **out_policy, int64_t *out_version, struct mu_err *err)
+cycle_policy_current(struct store *s, cycle_mac_check_fn *mac_check, void *mac_ctx,
+    policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
+    int64_t *out_version, struct mu_err *err)
 {
-	return in_force(s, NULL, 0, mac, mac_ctx, attr_known, attr_ctx, out_policy, out_version,
-	    err);
+	return in_force(s, NULL, 0, NULL, mac_check, mac_ctx, attr_known, attr_ctx, out_policy,
+	    out_version, err);
 }
 
 enum mu_rc
 cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t seed_count,
-    cycle_mac_fn *mac, void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx,
-    struct policy **out_policy, int64_t *out_version, struct mu_err *err)
+    cycle_mac_fn *mac, cycle_mac_check_fn *mac_check, void *mac_ctx, policy_attr_fn *attr_known,
+    const void *attr_ctx, struct policy **out_policy, int64_t *out_version, struct mu_err *err)
 {
 	struct policy *policy = NULL;
 	int64_t version = 0;
@@ -138,8 +141,8 @@ cycle_policy_in_force(struct store *s, const struct policy_file *seed, size_t se
 
 	if (store_begin(s, err) != MU_OK)
 		return err->rc;
-	rc = in_force(s, seed, seed_count, mac, mac_ctx, attr_known, attr_ctx, &policy, &version,
-	    err);
+	rc = in_force(s, seed, seed_count, mac, mac_check, mac_ctx, attr_known, attr_ctx, &policy,
+	    &version, err);
 	/* A seed with faults is never in force: it may be mended in its files. */
 	if (rc == MU_OK)
 		rc = store_commit(s, err);

@@ -157,7 +157,7 @@ policy_in_force(void *ctx, const struct policy **out_policy, int64_t *out_versio
 	if (store_policy_version(own->policy_store, &version, err) != MU_OK)
 		return err->rc;
 	if (own->policy == NULL || version != own->rules.version) {
-		if (cycle_policy_in_force(own->policy_store, NULL, 0, auth_mac, &own->auth,
+		if (cycle_policy_in_force(own->policy_store, NULL, 0, NULL, auth_mac_check, &own->auth,
 		    rules_attr_known, s,
 		    &fresh, &version, err) != MU_OK)
 			return err->rc == MU_EABSENT ? mu_fail(err, MU_ERETRY,

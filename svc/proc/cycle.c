@@ -53,8 +53,8 @@ policy_open(struct own *own, struct process *p, int64_t *out_version, struct mu_
 	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
 		files[count++] = (struct policy_file){ mu_strdup(name),
 		    mu_strdup(mu_secret_text(content)) };
-	rc = cycle_policy_in_force(own->store, files, count, auth_mac, &own->auth, rules_attr_known,
-	    p->settings, &own->policy, out_version, err);
+	rc = cycle_policy_in_force(own->store, files, count, auth_mac, auth_mac_check, &own->auth,
+	    rules_attr_known, p->settings, &own->policy, out_version, err);
 	for (size_t i = 0; i < count; i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);

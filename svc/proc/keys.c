@@ -90,7 +90,8 @@ static bool
 row_is_of(enum process_kind asker, const struct mu_secret *row)
 {
 	static const struct { enum process_kind asker; const char *table; } tables[] = {
-		{ PROCESS_CYCLE, "account:" }, { PROCESS_CYCLE, "policy:" },
+		{ PROCESS_CYCLE, "account:" },
+		{ PROCESS_CYCLE, "policy:1:" },		/* the seed of an empty store; later ones are applied */
 		{ PROCESS_ADMIN, "account:" }, { PROCESS_ADMIN, "policy:" }, { PROCESS_ADMIN, "token_client:" },
 		{ PROCESS_ADMIN, "administrator:" }, { PROCESS_ADMIN, "totp_seed:" }, { PROCESS_ADMIN, "session:" },
 		{ PROCESS_ADMIN, "grant:" }, { PROCESS_ADMIN, "identification:" }, { PROCESS_ADMIN, "action:" },

@@ -71,8 +71,8 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 	enum mu_rc rc;
 
 	if ((own->file_count > 0 ? candidate_parse(p, &policy, out, err) :
-	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, rules_attr_known, p->settings,
-	    &policy, NULL, err)) != MU_OK)
+	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, NULL, rules_attr_known,
+	    p->settings, &policy, NULL, err)) != MU_OK)
 		return err->rc;
 	rules_init(&rules, p->settings, policy);
 	rc = cycle_plan(own->store, &rules, mu_now_s(), out, err);

@@ -166,7 +166,7 @@ policy_now(void *ctx, const struct policy **out_policy, int64_t *out_version, st
 	struct policy *fresh = NULL;
 
 	(void)ctx;
-	if (cycle_policy_in_force(own.policy_store, NULL, 0, auth_mac, &own.auth, any_attr, NULL,
+	if (cycle_policy_in_force(own.policy_store, NULL, 0, NULL, auth_mac_check, &own.auth, any_attr, NULL,
 	    &fresh,
 	    out_version, err) != MU_OK)
 		return err->rc;
@@ -379,8 +379,8 @@ policy_seed(void)
 	for (size_t i = 0; i < MU_COUNT(texts); i++)
 		files[i] = (struct policy_file){ mu_strdup(texts[i].name),
 		    mu_strdup(texts[i].content) };
-	MUST(cycle_policy_in_force(s, files, MU_COUNT(texts), auth_mac, &host, any_attr, NULL, &p,
-	    NULL, &err));
+	MUST(cycle_policy_in_force(s, files, MU_COUNT(texts), auth_mac, auth_mac_check, &host, any_attr,
+	    NULL, &p, NULL, &err));
 	for (size_t i = 0; i < MU_COUNT(texts); i++) {
 		mu_free(files[i].name);
 		mu_free(files[i].content);

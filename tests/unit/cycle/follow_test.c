@@ -67,7 +67,7 @@ store_open_policy(void **state)
 
 	(void)world_open(state);
 	files_make(files, roles_yaml);
-	MUST(cycle_policy_in_force(store, files, FILES_COUNT, mac, NULL, attr_known, NULL, &seeded,
+	MUST(cycle_policy_in_force(store, files, FILES_COUNT, mac, mac_check, NULL, attr_known, NULL, &seeded,
 	    &policy_version, &err));
 	assert_int_equal(1, policy_version);
 	policy_free(seeded);
@@ -169,7 +169,7 @@ killed_on_the_way_starts_over(void **state)
 	(void)state;
 	cycle_end();
 	MUST(apply_try(swapped_yaml, 1, &err));
-	MUST(cycle_policy_in_force(store, NULL, 0, mac, NULL, attr_known, NULL, &policy,
+	MUST(cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL, attr_known, NULL, &policy,
 	    &policy_version, &err));
 	cycle_start();				/* reads the new policy, has decided nobody by it */
 	until("2", DECIDED);

@@ -206,7 +206,9 @@ static struct owner {
 	enum mu_rc want;
 } owners[] = {
 	{ "cycle writes accounts",		"account:x", PROCESS_CYCLE, MU_OK },
-	{ "cycle writes policies",		"policy:x", PROCESS_CYCLE, MU_OK },
+	{ "cycle seeds an empty store",		"policy:1:x", PROCESS_CYCLE, MU_OK },
+	{ "cycle applies no policy",		"policy:2:x", PROCESS_CYCLE, MU_EDENIED },
+	{ "cycle applies none that looks like a seed", "policy:11:x", PROCESS_CYCLE, MU_EDENIED },
 	{ "cycle makes no administrator",	"administrator:x", PROCESS_CYCLE, MU_EDENIED },
 	{ "cycle grants nothing",		"grant:x", PROCESS_CYCLE, MU_EDENIED },
 	{ "cycle takes no action",		"action:x", PROCESS_CYCLE, MU_EDENIED },
