@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from rig import wire
 from rig.musterd import BUILD
@@ -19,6 +19,7 @@ from rig.process import wait_until
 STEP_S = 30
 SPARE_S = 5             # a code that ends sooner may have ended when it arrives
 COMMAND_S = 120
+CALL_S = 60
 
 
 class Authenticator:
@@ -33,6 +34,7 @@ class Authenticator:
         secret = fields["secret"]
         self.seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
         assert len(self.seed) >= 20, "the seed is shorter than 160 bits"
+        self.base32 = secret
         self.last = 0
 
     def at(self, step):
@@ -44,9 +46,14 @@ class Authenticator:
     def now():
         return int(time.time()) // STEP_S
 
+    @staticmethod
+    def oldest():
+        """The step of the oldest code that will be good for a while."""
+        return int((time.time() + SPARE_S) // STEP_S) - 1
+
     def next_step(self):
         """The step of the next code: the first that has not been used and will be good for a while."""
-        return max(self.last + 1, int((time.time() + SPARE_S) // STEP_S) - 1)
+        return max(self.last + 1, self.oldest())
 
     def wait_s(self):
         """How long it is until there is a code that has not been used."""
@@ -77,8 +84,8 @@ class Done:
         return json.loads(self.out)
 
 
-def seed_taken(process, secrets=()):
-    """Has a command that shows a seed read secrets, then its first code: (authenticator, Done)."""
+def seed_taken(process, secrets=(), types_code=True):
+    """Has a command that shows a seed read secrets, then its first code or nothing: (authenticator, Done)."""
     authenticator, said = None, []
     for secret in secrets:
         process.stdin.write(f"{secret}\n")
@@ -87,10 +94,45 @@ def seed_taken(process, secrets=()):
         said.append(line)
         if "otpauth://" in line:
             authenticator = Authenticator(line[line.index("otpauth://"):].strip())
-            process.stdin.write(f"{authenticator.code()}\n")
+            if types_code:
+                process.stdin.write(f"{authenticator.code()}\n")
             break
     out, err = process.communicate(timeout=COMMAND_S)
     return authenticator, Done(process.returncode, "".join(said) + out, err)
+
+
+@dataclass
+class Answer:
+    """What the administrators' API answered."""
+
+    status: int
+    headers: dict       # names in lower case
+    body: str
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Line:
+    """A TLS connection of its own to a listener, kept open between requests."""
+
+    def __init__(self, port, tls, source="127.0.0.1"):
+        self.connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=CALL_S, context=tls,
+                                                      source_address=(source, 0))
+        self.connection.connect()
+
+    def ask(self, method, path, body=None):
+        """One request; the body is sent as JSON, or as it is when it is text already."""
+        if body is not None and not isinstance(body, str):
+            body = json.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        self.connection.request(method, path, body, headers)
+        answer = self.connection.getresponse()
+        return Answer(answer.status, {n.lower(): v for n, v in answer.getheaders()}, answer.read().decode())
+
+    def close(self):
+        self.connection.close()
 
 
 class Administrator:
@@ -145,18 +187,18 @@ class Administrator:
         return ["--server", f"https://127.0.0.1:{musterd.admin_port}",
                 "--ca-fingerprint", musterd.ca_fingerprint()]
 
-    def bootstrap(self, role="administrator", expect=0):
-        """On the console: reads the seed from its terminal, types the first code."""
+    def bootstrap(self, role="administrator", expect=0, types_code=True):
+        """On the console: reads the seed from its terminal, types the first code or nothing."""
         return self.enrol_with("--console", self.stage.musterd.console, "bootstrap", self.person.uid, role,
-                               "--no-qr", expect=expect)
+                               "--no-qr", expect=expect, types_code=types_code)
 
-    def log_in_first(self, enrolment_code):
+    def log_in_first(self, enrolment_code, expect=0, types_code=True):
         """The first login of somebody who was enrolled: the one-time code brings the seed."""
-        return self.enrol_with(*self.server, "login", "--user", self.person.uid, "--no-qr",
-                               secrets=[self.person.password, enrolment_code])
+        return self.enrol_with(*self.server, "login", "--user", self.person.uid, "--no-qr", expect=expect,
+                               types_code=types_code, secrets=[self.person.password, enrolment_code])
 
-    def enrol_with(self, *arguments, secrets=(), expect=0):
-        self.authenticator, done = seed_taken(self.start(*arguments), secrets)
+    def enrol_with(self, *arguments, secrets=(), expect=0, types_code=True):
+        self.authenticator, done = seed_taken(self.start(*arguments), secrets, types_code)
         assert expect is None or done.status == expect, \
             f"muster {arguments}: status {done.status}, not {expect}\n{done.out}{done.err}"
         return done
@@ -164,3 +206,40 @@ class Administrator:
     def log_in(self, expect=0):
         return self.muster(*self.server, "login", "--user", self.person.uid,
                            secrets=[self.person.password, self.authenticator.code()], expect=expect)
+
+    # The API itself, for what no command would say
+
+    @property
+    def session(self):
+        """Certificate and key of the session, in one file."""
+        return self.home / "session.pem"
+
+    def tls(self, certificate=None):
+        return wire.context(self.stage.musterd.ca, certificate or self.session)
+
+    def line(self):
+        return Line(self.stage.musterd.admin_port, self.tls())
+
+    def ask(self, method, path, body=None):
+        """One request with the session's certificate, on a connection of its own."""
+        line = self.line()
+        try:
+            return line.ask(method, path, body)
+        finally:
+            line.close()
+
+    def propose(self, action, *targets, reason="a test", **args):
+        """Prepares an action and returns its digest; nothing happens until it is executed."""
+        answer = self.ask("POST", "/v1/actions", {"action": action, "args": args, "reason": reason,
+                                                  "targets": targets})
+        assert answer.status == 200, answer
+        return answer.json["digest"]
+
+    def execute(self, digest, code):
+        return self.ask("POST", f"/v1/actions/{digest}/execute", {"code": code})
+
+    def records(self, kind, reason="a test"):
+        """The newest records of a kind, or of all whose kind begins so ("auth."), newest first."""
+        answer = self.ask("GET", f"/v1/audit?reason={quote(reason)}&kind={kind}&limit=200")
+        assert answer.status == 200, answer
+        return answer.json["records"]

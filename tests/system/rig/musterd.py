@@ -169,18 +169,23 @@ class Musterd:
 
     # The console: HTTP on a Unix socket
 
-    def status(self):
+    def console_ask(self, method, path, body=None):
+        """One request on the console: (status, answer)."""
         connection = http.client.HTTPConnection("localhost", timeout=10)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.sock.settimeout(10)
         connection.sock.connect(str(self.console))
-        connection.request("GET", "/v1/status")
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
         connection.close()
-        assert response.status == 200, f"status {response.status}: {body[:200]}"
-        return json.loads(body)
+        return response.status, json.loads(answer)
 
+    def status(self):
+        status, answer = self.console_ask("GET", "/v1/status")
+        assert status == 200, f"status {status}: {answer}"
+        return answer
 
     def source(self, name="main"):
         """What the console says of a directory source."""
@@ -189,7 +194,8 @@ class Musterd:
     def wait_verdict(self, *verdicts, timeout_s=60):
         """Waits until the source's last read is judged so; returns what the console says of it."""
         return wait_until(f"verdict {' or '.join(verdicts)}", lambda: next(
-            (s for s in [self.source()] if s["verdict"] in verdicts), None), timeout_s)
+            (s for s in self.status()["sources"] if s["name"] == "main" and s["verdict"] in verdicts),
+            None), timeout_s)
 
 
 class Hold:

@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import threading
+from contextlib import suppress
 
 TIMEOUT_S = 20
 CLOSED, LEFT_OPEN = 0, -1       # instead of a status: closed without an answer, or not even that
@@ -56,3 +58,33 @@ def post_form(port, tls, path, body, *headers):
              "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}",
              *headers, "", ""]
     return say(port, tls, "\r\n".join(lines).encode() + body)
+
+
+class Impostor:
+    """A TLS server that shows somebody else's certificate, and keeps what it is told."""
+
+    def __init__(self, certificate, key):
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.met = 0
+        self.heard = b""
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                plain, _ = self.listener.accept()
+            except OSError:
+                return
+            self.met += 1
+            plain.settimeout(TIMEOUT_S)
+            with plain, suppress(OSError):      # SSLError is one: whoever does not like us hangs up
+                with self.tls.wrap_socket(plain, server_side=True) as stream:
+                    while more := stream.recv(65536):
+                        self.heard += more
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
