@@ -139,7 +139,7 @@ def identify(one, whom=SUBJECT, **more):
 
 
 def state(one, digest):
-    return one.ask("GET", f"/v1/actions/{digest}").json["state"]
+    return one.call("GET", f"/v1/actions/{digest}").json["state"]
 
 
 def log_in_body(one, password=None, code=None, user=None):
@@ -219,7 +219,7 @@ def P5_12_the_console_makes_two_administrators_and_no_third(stage):
         assert status == 403 and "door is closed" in answer["detail"], answer
     assert [r["kind"] for r in records] == ["auth.failed"] * 2, records
     for one in (first, second):
-        assert one.ask("GET", "/v1/whoami").json["role"] == "administrator"
+        assert one.call("GET", "/v1/whoami").json["role"] == "administrator"
     assert len(first.records("admin.activated")) == 2
     assert len(first.records("admin.bootstrapped")) == 3
 
@@ -255,7 +255,7 @@ def P5_20_who_was_enrolled_can_do_nothing_before_their_first_code(stage):
         assert answer.status == 401, answer
     assert [r["kind"] for r in records] == ["auth.failed"], records
     one.muster(*one.server, "login", "--user", one.person.uid, secrets=[one.person.password, code])
-    assert one.ask("GET", "/v1/whoami").json["role"] == "administrator"
+    assert one.call("GET", "/v1/whoami").json["role"] == "administrator"
     crew.made["third"] = one
 
 
@@ -331,7 +331,7 @@ def secrets_that_are_missing_are_asked_for_by_name(stage):
         assert word in said and first.person.password not in said, said
     said = first.muster("revoke", SUBJECT.uid, "--reason", "a test", expect=1).err
     assert "Code" in said, said
-    assert first.ask("GET", "/v1/whoami").status == 200
+    assert first.call("GET", "/v1/whoami").status == 200
 
 
 @sentence
@@ -430,7 +430,7 @@ def P5_7_an_auditor_executes_approves_and_denies_nothing_of_others(stage):
     for verb, body, status in (("execute", {"code": code}, 404), ("approve", {"code": code}, 403),
                                ("deny", {"code": code, "reason": "no"}, 403)):
         with recorded(crew.first, "action.") as records:
-            answer = one.ask("POST", f"/v1/actions/{digest}/{verb}", body)
+            answer = one.call("POST", f"/v1/actions/{digest}/{verb}", body)
         assert answer.status == status, f"{verb}: {answer}"
         assert [r["kind"] for r in records] == ["action.refused"], f"{verb}: {records}"
     assert state(asker, digest) == "pending"
@@ -528,7 +528,7 @@ def cut_short(stage, one, step, kind, after_s):
     thread.join()
     line.close()
     answer = wait_until("the API answers again", lambda: next(
-        (a for a in [one.ask("GET", f"/v1/actions/{digest}")] if a.status != 503), None), IN_TIME_S)
+        (a for a in [one.call("GET", f"/v1/actions/{digest}")] if a.status != 503), None), IN_TIME_S)
     assert answer.status == 200, answer
     done = answer.json["state"] == "executed"
     used = stage.store.value("SELECT last_step >= %s FROM totp_seed WHERE person_id = %s", step,
@@ -604,7 +604,7 @@ def P4_1_five_wrong_codes_lock_and_a_second_administrator_unlocks(stage):
         assert answer.status == 403 and "a second administrator unlocks" in answer.json["detail"], answer
         assert knock(stage, log_in_body(one, code=code))[0].status == 401, "somebody who is locked logged in"
     assert [r["reason"] for r in records] == ["locked", "locked"], records
-    assert one.ask("GET", "/v1/whoami").status == 200, "who is locked may still look"
+    assert one.call("GET", "/v1/whoami").status == 200, "who is locked may still look"
 
     with recorded(reader, "admin.unlocked") as records:
         reader.act("admin", "unlock", one.person.uid, "--reason", "it was a bad night")
@@ -709,7 +709,7 @@ def P5_12_who_is_deleted_from_the_directory_is_out_within_two_seconds(stage):
     open_line = one.line()
     assert open_line.ask("GET", "/v1/whoami").status == 200
     stage.directory.delete(one.person.dn)
-    wait_until("the session ends", lambda: one.ask("GET", "/v1/whoami").status == 401, GONE_S)
+    wait_until("the session ends", lambda: one.call("GET", "/v1/whoami").status == 401, GONE_S)
     answer = open_line.ask("GET", "/v1/people")
     assert answer.status == 401 and SUBJECT.uid not in answer.body, answer
     open_line.close()

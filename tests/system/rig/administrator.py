@@ -167,20 +167,6 @@ class Administrator:
         """Runs a command that is to be refused for another reason than its code, which may have been used."""
         return self.muster("--json", *arguments, secrets=[self.authenticator.at(Authenticator.now())], expect=expect)
 
-    def ask(self, method, path, body=None):
-        """The API itself, with the session's certificate: (status, JSON)."""
-        session = self.home / "session.pem"
-        connection = http.client.HTTPSConnection(
-            "localhost", self.stage.musterd.admin_port, timeout=COMMAND_S,
-            context=wire.context(self.stage.musterd.ca, session, session))
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {} if body is None else {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read() or b"null")
-        finally:
-            connection.close()
-
     @property
     def server(self):
         musterd = self.stage.musterd
@@ -220,7 +206,7 @@ class Administrator:
     def line(self):
         return Line(self.stage.musterd.admin_port, self.tls())
 
-    def ask(self, method, path, body=None):
+    def call(self, method, path, body=None):
         """One request with the session's certificate, on a connection of its own."""
         line = self.line()
         try:
@@ -228,18 +214,23 @@ class Administrator:
         finally:
             line.close()
 
+    def ask(self, method, path, body=None):
+        """The same: (status, JSON)."""
+        answer = self.call(method, path, body)
+        return answer.status, json.loads(answer.body or "null")
+
     def propose(self, action, *targets, reason="a test", **args):
         """Prepares an action and returns its digest; nothing happens until it is executed."""
-        answer = self.ask("POST", "/v1/actions", {"action": action, "args": args, "reason": reason,
-                                                  "targets": targets})
+        answer = self.call("POST", "/v1/actions", {"action": action, "args": args, "reason": reason,
+                                                   "targets": targets})
         assert answer.status == 200, answer
         return answer.json["digest"]
 
     def execute(self, digest, code):
-        return self.ask("POST", f"/v1/actions/{digest}/execute", {"code": code})
+        return self.call("POST", f"/v1/actions/{digest}/execute", {"code": code})
 
     def records(self, kind, reason="a test"):
         """The newest records of a kind, or of all whose kind begins so ("auth."), newest first."""
-        answer = self.ask("GET", f"/v1/audit?reason={quote(reason)}&kind={kind}&limit=200")
+        answer = self.call("GET", f"/v1/audit?reason={quote(reason)}&kind={kind}&limit=200")
         assert answer.status == 200, answer
         return answer.json["records"]
