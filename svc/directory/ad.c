@@ -17,7 +17,7 @@
 #define META_BYTES		48		/* attid, version, time, invocationId, two USNs */
 #define META_LOCAL_USN		40
 #define COOKIE_MAGIC		"ad1"
-#define COOKIE_PARTS		6
+#define COOKIE_PARTS		7
 
 /* --- Ranges ---------------------------------------------------------------------------------- */
 
@@ -179,8 +179,9 @@ directory_ad_cookie_encode(const struct ad_cookie *cookie, struct mu_buf *b)
 {
 	mu_buf_text_add(b, COOKIE_MAGIC ";");
 	mu_hex_format(b, cookie->invocation_id.bytes, sizeof(cookie->invocation_id.bytes));
-	mu_buf_format(b, ";%lld;%lld;%lld;", (long long)cookie->usn,
-	    (long long)cookie->list_at_s, (long long)cookie->trust_at_s);
+	mu_buf_format(b, ";%lld;%lld;%lld;%d;", (long long)cookie->usn,
+	    (long long)cookie->list_at_s, (long long)cookie->trust_at_s,
+	    cookie->object_security);
 	mu_base64url_format(b, cookie->dirsync.data, cookie->dirsync.size_bytes);
 }
 
@@ -190,6 +191,7 @@ directory_ad_cookie_decode(const void *bytes, size_t bytes_count, struct ad_cook
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT, dirsync = MU_BUF_INIT;
 	struct ad_cookie cookie = { .usn = 0 };
 	char *parts[COOKIE_PARTS], *rest;
+	int64_t object_security;
 	size_t count = 0;
 
 	if (bytes == NULL || bytes_count > DIRECTORY_COOKIE_MAX_BYTES ||
@@ -205,8 +207,10 @@ directory_ad_cookie_decode(const void *bytes, size_t bytes_count, struct ad_cook
 	    !mu_int_parse(parts[2], 1, INT64_MAX, &cookie.usn) ||
 	    !mu_int_parse(parts[3], 0, INT64_MAX, &cookie.list_at_s) ||
 	    !mu_int_parse(parts[4], 0, INT64_MAX, &cookie.trust_at_s) ||
-	    !mu_base64url_parse(parts[5], strlen(parts[5]), &dirsync))
+	    !mu_int_parse(parts[5], 0, 1, &object_security) ||
+	    !mu_base64url_parse(parts[6], strlen(parts[6]), &dirsync))
 		return false;
+	cookie.object_security = object_security != 0;
 	cookie.dirsync = dirsync;
 	dirsync = (struct mu_buf)MU_BUF_INIT;
 	*out_cookie = cookie;

@@ -110,7 +110,7 @@ directory_ad_parts_clear(struct ad *ad)
 }
 
 void
-directory_ad_search_reset(struct ad *ad)
+directory_ad_reset(struct ad *ad)
 {
 	directory_ad_parts_clear(ad);
 	mu_buf_clear(&ad->from.dirsync);
@@ -122,19 +122,12 @@ directory_ad_search_reset(struct ad *ad)
 	ad->partial_count = ad->partial_at = 0;
 	ad->rounds = 0;
 	ad->tries = 0;
-	ad->bin_shown = ad->container_moved = false;
+	ad->deleted_shown = ad->object_security = ad->container_moved = false;
 	ad->context = NULL;
-}
-
-void
-directory_ad_connection_reset(struct ad *ad)
-{
-	directory_ad_search_reset(ad);
 	mu_buf_reset(&ad->contexts);
 	mu_buf_reset(&ad->service);
 	ad->identified = false;
 	ad->usn = 0;
-	ad->object_security = false;
 }
 
 void
@@ -142,7 +135,7 @@ directory_ad_free(struct ad *ad)
 {
 	if (ad == NULL)
 		return;
-	directory_ad_connection_reset(ad);
+	directory_ad_reset(ad);
 	mu_buf_clear(&ad->contexts);
 	mu_buf_clear(&ad->service);
 	mu_buf_clear(&ad->renamed);
@@ -287,7 +280,7 @@ directory_ad_bin_ask(struct directory *d, enum directory_search search)
 
 /*
  * Values of links as differences keep a large group's change small: it is read whole in any case.
- * Samba shows deleted entries by DirSync alone, as MS-ADTS has it; the control does no harm.
+ * PRIME asks for the one entry that is always deleted: its container.
  */
 int
 directory_ad_dirsync_ask(struct directory *d, enum directory_search search, enum ad_step step)
@@ -302,8 +295,8 @@ directory_ad_dirsync_ask(struct directory *d, enum directory_search search, enum
 
 	if (rc == LDAP_SUCCESS)
 		rc = ask(d, search, &(struct request){ step, ad->context, step == AD_PRIME ?
-		    "(!(objectClass=*))" : "(objectClass=*)", LDAP_SCOPE_SUBTREE,
-		    ad->change_attributes[search], control, true });
+		    "(&(cn=Deleted Objects)(isDeleted=TRUE))" : "(objectClass=*)",
+		    LDAP_SCOPE_SUBTREE, ad->change_attributes[search], control, true });
 	ldap_control_free(control);
 	return rc;
 }

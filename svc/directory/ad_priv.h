@@ -59,6 +59,7 @@ struct ad_cookie {
 	int64_t usn;			/* all up to here is known */
 	int64_t list_at_s;		/* everybody is listed again from then on */
 	int64_t trust_at_s;		/* and who is missing before that may yet come */
+	bool object_security;		/* of the flags that go with what follows */
 	struct mu_buf dirsync;		/* the server's own cookie; empty: none */
 };
 

@@ -5,7 +5,9 @@
  * naming context: DirSync refuses any other base (MS-ADTS 3.1.1.3.4.1.3), and who was moved out of
  * the base must be seen, too. So each read is, one request after the other:
  *
- *   ROOT, SERVICE, BIN	which server, which database of its, and are deleted entries shown to us?
+ *   ROOT, SERVICE	which server, and which database of its?
+ *   BIN		are deleted entries shown to us? PRIME asks DirSync the same; if not, no
+ *			change says who is gone, and each read is a full one
  *   PRIME, LIST	a full read: DirSync's cookie of now, then everybody in the base by pages
  *   CHANGES		else: the objectGUIDs of what changed
  *   THERE		which of those are there at all, deleted, or renamed
@@ -37,9 +39,13 @@ enum ad_step {
 	AD_MEMBERS,
 };
 
+/* By objectClass, which deleted entries keep (MS-ADTS 3.1.1.5.5.6.1). */
+enum ad_kind { AD_KIND_UNKNOWN, AD_PERSON, AD_GROUP, AD_OTHER_LEAF, AD_CONTAINER };
+
 /* An entry of which something changed. */
 struct ad_changed {
 	struct mu_uuid guid;
+	enum ad_kind kind;
 	bool deleted, renamed;
 	bool there;		/* shown to us, if only as deleted */
 	bool answered;		/* in the base, and matching */
@@ -47,16 +53,16 @@ struct ad_changed {
 
 struct ad {
 	enum ad_step step;
-	/* the server of this connection */
+	/* the server */
 	struct mu_buf contexts;		/* its naming contexts, each ended by NUL */
 	struct mu_buf service;		/* the DN of its NTDS settings */
 	struct mu_uuid invocation_id;
 	bool identified;		/* invocation_id is known */
 	int64_t usn;			/* highestCommittedUSN before anything else was asked */
-	bool object_security;		/* DirSync shows us only what searches do */
 	/* the search under way */
 	const char *context;		/* in contexts: the one its base is in */
-	bool bin_shown;			/* CN=Deleted Objects is */
+	bool deleted_shown;		/* CN=Deleted Objects is, so what is in there should be */
+	bool object_security;		/* DirSync is to show us only what searches do */
 	struct ad_cookie from;		/* usn 0: none */
 	struct ad_cookie next;
 	size_t rounds;			/* of DirSync without an entry */
@@ -79,9 +85,7 @@ struct ad {
 
 bool directory_ad_is_dirsync(const struct directory *d);
 void directory_ad_free(struct ad *ad);
-/* For another connection, or another search of it. */
-void directory_ad_connection_reset(struct ad *ad);
-void directory_ad_search_reset(struct ad *ad);
+void directory_ad_reset(struct ad *ad);		/* for another search */
 struct ad *directory_ad_new(const struct directory_source *source);
 
 void directory_ad_changed_add(struct ad *ad, const struct ad_changed *changed);

@@ -18,9 +18,6 @@
 
 static const char no_deleted[] = "deleted entries are not shown to bind_dn, so every read lists "
     "everybody: let it read CN=Deleted Objects (dsacls ... /G ACCOUNT:LCRP)";
-static const char no_deleted_dirsync[] = "deleted entries are not shown to bind_dn, so every read "
-    "lists everybody: give it the right Replicating Directory Changes, or let it read CN=Deleted "
-    "Objects (dsacls ... /G ACCOUNT:LCRP)";
 static const char other_server[] = "another domain controller answers than before, or its database "
     "was restored: who is missing there may not have reached it yet, so nobody is removed for it "
     "before everybody is listed again, in 3 h or by muster sync run; name one domain controller in "
@@ -95,21 +92,26 @@ is_deleted(struct directory *d, LDAPMessage *m)
 	    mu_text_equal_fold(mu_buf_text(&text), "TRUE");
 }
 
-/* Can nothing be below it? What is not known can. */
-static bool
-is_leaf(struct directory *d, LDAPMessage *m)
+/* What it is; below what we do not know there may be something. */
+static enum ad_kind
+kind_of(struct directory *d, LDAPMessage *m)
 {
-	static const char *const leaves[] = { "person", "group", "foreignSecurityPrincipal",
-		"printQueue", "dnsNode" };
+	static const struct { const char *name; enum ad_kind kind; } classes[] = {
+		{ "person", AD_PERSON }, { "group", AD_GROUP },
+		{ "foreignSecurityPrincipal", AD_OTHER_LEAF }, { "printQueue", AD_OTHER_LEAF },
+		{ "dnsNode", AD_OTHER_LEAF },
+	};
 	struct berval **values = ldap_get_values_len(d->ld, m, "objectClass");
-	bool leaf = false;
+	enum ad_kind kind = values == NULL ? AD_KIND_UNKNOWN : AD_CONTAINER;
 
 	for (size_t i = 0; values != NULL && values[i] != NULL; i++)
-		for (size_t k = 0; k < MU_COUNT(leaves); k++)
-			leaf |= values[i]->bv_len == strlen(leaves[k]) &&
-			    strncasecmp(values[i]->bv_val, leaves[k], values[i]->bv_len) == 0;
+		for (size_t k = 0; k < MU_COUNT(classes); k++)
+			if (values[i]->bv_len == strlen(classes[k].name) &&
+			    strncasecmp(values[i]->bv_val, classes[k].name,
+			    values[i]->bv_len) == 0)
+				kind = classes[k].kind;
 	ldap_value_free_len(values);
-	return leaf;
+	return kind;
 }
 
 /* Which of its members an entry holds: false if it does not say, so all of them. */
@@ -181,7 +183,7 @@ list_begin(struct directory *d, enum directory_search search)
 
 /* Everybody is listed, whatever was meant before; nothing of this search has been told yet. */
 static enum mu_rc
-full_begin(struct directory *d, enum directory_search search, bool prime)
+full_begin(struct directory *d, enum directory_search search)
 {
 	struct ad *ad = d->ad;
 	struct search *s = &d->searches[search];
@@ -190,11 +192,12 @@ full_begin(struct directory *d, enum directory_search search, bool prime)
 		directory_rereads_forget(d, search);
 	s->full = true;
 	s->stale = s->stale || ad->next.trust_at_s != 0;
+	ad->object_security = ad->deleted_shown = false;
 	ad->changed_count = 0;
 	mu_buf_reset(&ad->next.dirsync);
 	if (!s->stale)
 		ad->next.list_at_s = mu_now_s() + LIST_EVERY_S;
-	if (prime)
+	if (directory_ad_is_dirsync(d))
 		return sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
 	return list_begin(d, search);
 }
@@ -206,6 +209,7 @@ changes_begin(struct directory *d, enum directory_search search)
 
 	if (directory_ad_is_dirsync(d)) {
 		mu_buf_add(&ad->next.dirsync, ad->from.dirsync.data, ad->from.dirsync.size_bytes);
+		ad->object_security = ad->from.object_security;
 		return sent(d, directory_ad_dirsync_ask(d, search, AD_CHANGES));
 	}
 	mu_buf_reset(&d->searches[search].page);
@@ -247,16 +251,15 @@ search_begin(struct directory *d, enum directory_search search)
 {
 	struct ad *ad = d->ad;
 	struct search *s = &d->searches[search];
-	bool shown = ad->bin_shown || directory_ad_is_dirsync(d);
 
 	ad->next.invocation_id = ad->invocation_id;
 	ad->next.usn = ad->usn;
-	if (!shown)
+	if (!ad->deleted_shown && !directory_ad_is_dirsync(d))
 		advise(d, no_deleted);
 	if (!s->full && directory_ad_cookie_decode(s->kept.data, s->kept.size_bytes, &ad->from) &&
-	    cookie_weigh(d, s) && shown)
+	    cookie_weigh(d, s) && (ad->deleted_shown || directory_ad_is_dirsync(d)))
 		return changes_begin(d, search);
-	return full_begin(d, search, directory_ad_is_dirsync(d));
+	return full_begin(d, search);
 }
 
 /* All changes have been named. */
@@ -331,6 +334,8 @@ context_begin(struct directory *d, enum directory_search search)
 		    "context with the base ", base);
 		return MU_OK;
 	}
+	if (directory_ad_is_dirsync(d))
+		return search_begin(d, search);
 	return sent(d, directory_ad_bin_ask(d, search));
 }
 
@@ -400,16 +405,21 @@ dirsync_end(struct directory *d, enum directory_search search, LDAPControl **con
 		return MU_OK;
 	}
 	if (ad->changed_count > CHANGED_MAX)
-		return full_begin(d, search, directory_ad_is_dirsync(d));
+		return full_begin(d, search);
 	if (more && ad->rounds++ < ROUNDS_MAX)
 		return sent(d, directory_ad_dirsync_ask(d, search, ad->step));
-	if (more)
+	if (more) {
 		directory_doom(d, VERDICT_TRUNCATED, "DirSync goes on without an entry", "");
-	else if (ad->step == AD_PRIME)
-		return list_begin(d, search);
-	else
+		return MU_OK;
+	}
+	ad->next.object_security = ad->object_security;
+	if (ad->step == AD_CHANGES)
 		return changes_end(d, search, err);
-	return MU_OK;
+	if (!ad->deleted_shown) {	/* the next read cannot rely on that cookie */
+		advise(d, no_deleted);
+		mu_buf_reset(&ad->next.dirsync);
+	}
+	return list_begin(d, search);
 }
 
 /* MS-ADTS has 53 for a cookie that is none of its own; Samba 12, and 2 or 1 for some. */
@@ -418,12 +428,15 @@ cookie_is_refused(int result)
 {
 	return result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION || result == LDAP_PROTOCOL_ERROR ||
 	    result == LDAP_UNWILLING_TO_PERFORM || result == LDAP_OPERATIONS_ERROR ||
-	    result == LDAP_OTHER;
+	    result == LDAP_INSUFFICIENT_ACCESS || result == LDAP_OTHER;
 }
 
 /*
- * Without the right to replicate DirSync says 50; then it shows what searches show, which is no
- * deleted entry unless their container is readable, and so there is no use in its cookie.
+ * Without the right to replicate DirSync says 50: then it is to show us what searches do. A cookie
+ * from before that right was taken away leads on to nothing.
+ *
+ * Samba 4.17 does not show deleted entries for that right alone, against MS-DRSR 5.115.3: whether
+ * they are shown is seen in PRIME, never concluded from a right.
  */
 static enum mu_rc
 dirsync_failed(struct directory *d, enum directory_search search, int result,
@@ -432,17 +445,12 @@ dirsync_failed(struct directory *d, enum directory_search search, int result,
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	struct ad *ad = d->ad;
 
+	if (ad->step == AD_CHANGES && cookie_is_refused(result))
+		return full_begin(d, search);
 	if (result == LDAP_INSUFFICIENT_ACCESS && !ad->object_security) {
 		ad->object_security = true;
-		if (ad->bin_shown)
-			return sent(d, directory_ad_dirsync_ask(d, search, ad->step));
+		return sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
 	}
-	if (result == LDAP_INSUFFICIENT_ACCESS && !ad->bin_shown) {
-		advise(d, no_deleted_dirsync);
-		return full_begin(d, search, false);
-	}
-	if (ad->step == AD_CHANGES && cookie_is_refused(result))
-		return full_begin(d, search, directory_ad_is_dirsync(d));
 	if (result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION) {
 		directory_ldap_text(NULL, result, diagnostic, &text);
 		directory_doom(d, VERDICT_UNREACHABLE, "the server has no DirSync: follow: usn or "
@@ -495,10 +503,11 @@ there_entry(struct directory *d, struct item *item)
 	if (c == NULL)
 		return;
 	c->there = true;
+	c->kind = kind_of(d, item->m);
 	c->deleted |= is_deleted(d, item->m);
 	if (!c->renamed || c->deleted)
 		return;
-	if (!is_leaf(d, item->m)) {
+	if (c->kind == AD_CONTAINER || c->kind == AD_KIND_UNKNOWN) {
 		ad->container_moved = true;
 		return;
 	}
@@ -524,10 +533,14 @@ there_end(struct directory *d, enum directory_search search, struct mu_err *err)
 	return go_on(d, search, err);
 }
 
+/* Of what cannot have been one of ours nothing is said. */
 static bool
-is_gone(const struct ad_changed *c)
+is_gone(const struct ad_changed *c, enum directory_search search)
 {
-	return !c->answered && (c->deleted || c->there);
+	bool ours = search == DIRECTORY_PEOPLE ? c->kind != AD_GROUP :
+	    c->kind == AD_GROUP || c->kind == AD_KIND_UNKNOWN;
+
+	return ours && !c->answered && (c->deleted || c->there);
 }
 
 static enum mu_rc
@@ -538,7 +551,7 @@ whole_end(struct directory *d, enum directory_search search, struct mu_err *err)
 	for (; ad->whole_at < ad->batch_end; ad->whole_at++) {
 		const struct ad_changed *c = &ad->changed[ad->whole_at];
 
-		if (is_gone(c) && (directory_began(d, search, err) != MU_OK ||
+		if (is_gone(c, search) && (directory_began(d, search, err) != MU_OK ||
 		    directory_removed_deliver(d, search, &c->guid, err) != MU_OK))
 			return err->rc;
 	}
@@ -585,7 +598,7 @@ page_end(struct directory *d, enum directory_search search, LDAPControl **contro
 		return MU_OK;
 	}
 	if (ad->changed_count > CHANGED_MAX)
-		return full_begin(d, search, directory_ad_is_dirsync(d));
+		return full_begin(d, search);
 	s->empty_pages = s->page_empty ? s->empty_pages + 1 : 0;
 	s->page_empty = true;
 	if (s->page.size_bytes > 0 && s->empty_pages > EMPTY_PAGES_MAX) {
@@ -674,10 +687,11 @@ entry_handle(struct directory *d, struct item *item, struct mu_err *err)
 	case AD_SERVICE:
 		ad->identified = guid_take(d, item->m, "invocationId", &ad->invocation_id);
 		break;
-	case AD_BIN:		/* Samba shows its name to whoever may not read it */
-		ad->bin_shown = item->sound;
+	case AD_BIN:		/* Samba shows the name alone to whoever may not read it */
+		ad->deleted_shown = item->sound;
 		break;
 	case AD_PRIME:
+		ad->deleted_shown = item->sound && is_deleted(d, item->m);
 		break;
 	case AD_CHANGES:
 		d->searches[item->search].page_empty = false;
@@ -771,14 +785,8 @@ ad_begin(struct directory *d, enum directory_search search)
 	if (d->ad == NULL)
 		d->ad = directory_ad_new(d->source);
 	d->searches[search].page_empty = true;
-	if (search == DIRECTORY_GROUPS || d->ad->group_attributes == NULL) {
-		directory_ad_connection_reset(d->ad);
-		return directory_ad_root_ask(d, search);
-	}
-	directory_ad_search_reset(d->ad);
-	d->ad->context = context_find(d->ad, directory_search_base(d->source, search));
-	return d->ad->context == NULL ? directory_ad_root_ask(d, search) :
-	    directory_ad_bin_ask(d, search);
+	directory_ad_reset(d->ad);
+	return directory_ad_root_ask(d, search);
 }
 
 /* One request is under way at a time, so the step says what its messages answer. */
@@ -797,7 +805,7 @@ ad_decode(struct directory *d, struct item *item)
 			c->answered = true;
 	} else if (item->type == LDAP_RES_SEARCH_RESULT && ad->step == AD_WHOLE) {
 		for (size_t i = ad->whole_at; i < ad->batch_end; i++)
-			item->removes |= is_gone(&ad->changed[i]);
+			item->removes |= is_gone(&ad->changed[i], item->search);
 	}
 }
 
