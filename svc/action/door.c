@@ -253,8 +253,9 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 	if (action_allow(j->policy, who, permission, NULL, err) != MU_OK)
 		return err->rc;
 	if (is_about_all(j->doc) && policy_admin_is_scoped(j->policy, who->role))
-		return mu_fail(err, MU_EDENIED, "the scope of the role %s is some people, and %s is about everybody: ask"
-		    " an administrator whose role has no scope", who->role, action_kind_name(j->doc->kind));
+		return mu_fail(err, MU_EDENIED, "the scope of the role %s is some people, and %s is"
+		    " about everybody: ask an administrator whose role has no scope", who->role,
+		    action_kind_name(j->doc->kind));
 	for (size_t i = 0; i < j->people.count; i++) {
 		const struct store_person *p = &j->people.list[i];
 		const struct facts facts = { &p->attrs, &p->groups };

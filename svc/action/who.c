@@ -100,19 +100,23 @@ static enum mu_rc
 resolve(struct resolving *r, const struct action_request *request, struct action_document *doc,
     struct mu_buf *json, struct mu_err *err)
 {
+	MU_AUTO(mu_freep) struct mu_uuid *ids =
+	    mu_alloc_zero(request->target_count * ACTION_CANDIDATES_MAX, sizeof(*ids));
+	MU_AUTO(mu_freep) size_t *counts = mu_alloc_zero(request->target_count, sizeof(*counts));
+
+	if (store_look_who_many(r->job->host->store, (const char *const *)request->targets,
+	    request->target_count, r->job->host->mail, ids, ACTION_CANDIDATES_MAX, counts,
+	    err) != MU_OK)
+		return err->rc;
 	json_begin(&r->w, json);
 	json_object_begin(&r->w, NULL);
 	json_list_begin(&r->w, "targets");
 	for (size_t i = 0; i < request->target_count; i++) {
-		struct mu_uuid ids[ACTION_CANDIDATES_MAX];
-		size_t count;
+		const struct mu_uuid *found = ids + i * ACTION_CANDIDATES_MAX;
 
-		if (store_look_who(r->job->host->store, request->targets[i], r->job->host->mail,
-		    ids, MU_COUNT(ids), &count, err) != MU_OK)
-			return err->rc;
-		if (count == 1)
-			doc->targets[doc->target_count++] = ids[0];
-		else if (candidates_write(r, request->targets[i], ids, count, err) != MU_OK)
+		if (counts[i] == 1)
+			doc->targets[doc->target_count++] = found[0];
+		else if (candidates_write(r, request->targets[i], found, counts[i], err) != MU_OK)
 			return err->rc;
 	}
 	json_list_end(&r->w);

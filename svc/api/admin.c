@@ -364,8 +364,8 @@ jobs_post(void *ctx, struct http_request *req)
 	if (!ask_open(&a, ctx, req, "job"))
 		return;
 	if (policy_admin_is_scoped(a.policy, a.who.role)) {
-		(void)mu_fail(&err, MU_EDENIED, "the scope of the role %s is some people, and a job is"
-		    " about everybody: ask an administrator whose role has no scope", a.who.role);
+		(void)mu_fail(&err, MU_EDENIED, "the scope of the role %s is some people, and a job"
+		    " is about everybody: ask an administrator whose role has no scope", a.who.role);
 		ask_fail(&a, &err);
 		return;
 	}

@@ -39,7 +39,7 @@ void person_ref_of(struct json_writer *w, const char *name, const struct store_p
 const struct store_person *people_find(const struct store_people *people,
     const struct mu_uuid *person_id);
 
-/* Reads these people, those that exist, in the order of their ids; none asked for is nobody read. */
+/* Reads these people, those that exist, by their ids; none asked for is nobody read. */
 MU_CHECKED enum mu_rc people_read(struct store *store, const struct mu_uuid *ids, size_t count,
     struct store_people *out_people, struct mu_err *err);
 

@@ -323,8 +323,8 @@ action_prepare(struct login *l, const struct auth_who *who,
 }
 
 /*
- * Login and action in one request: the code opens the action and no session. A password alone looks nobody
- * up and is told nothing, so the code is looked at before the action is.
+ * Login and action in one request: the code opens the action and no session. A password alone
+ * looks nobody up and is told nothing, so the code is looked at before the action is.
  */
 static void
 action_run(struct login *l)

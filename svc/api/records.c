@@ -175,7 +175,7 @@ record_write(struct json_writer *w, const struct kept *k)
 	json_object_end(w);
 }
 
-/* Who is out of the role's reach is not read about either, nor what is about many or about nobody. */
+/* Who is out of the role's reach is not read about either, nor is what is about many. */
 static enum mu_rc
 page_take(struct ask *a, struct look *l, const struct page *page, struct mu_err *err)
 {

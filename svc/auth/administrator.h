@@ -52,8 +52,8 @@ MU_CHECKED enum mu_rc auth_code_use(const struct auth_host *h, const struct mu_u
     const struct mu_secret *code, const char *address, int64_t now_ms, struct mu_err *err);
 
 /*
- * Would the code open something now? Outside a transaction. It opens nothing and stays unused, so it is good
- * for the request that it came with: until then nobody is told more than that the code is wrong.
+ * Would the code open something now? Outside a transaction. It opens nothing and stays unused, so
+ * it is good for the request that it came with: until then all that is told is that it is wrong.
  * ERRORS as auth_code_use; a wrong code counts.
  */
 MU_CHECKED enum mu_rc auth_code_look(const struct auth_host *h, const struct mu_uuid *person_id,

@@ -19,6 +19,21 @@ static const struct store_sql who_name = { STORE_LOOK, "look_who_name",
     " state, lower(display_name) = lower($1) AS named FROM person) AS p WHERE (named OR ($2 <> ''"
     " AND strpos(lower(attrs COLLATE \"C\"), lower($2 COLLATE \"C\")) > 0)) AND state <> 'erased'"
     " ORDER BY person_id" };
+/*
+ * The same for many at once, in one pass over everybody. An address in attrs stands between a ':' and
+ * the digits of the length that follows it, so neither side's last digits are compared: C sees to them.
+ */
+#define NO_DIGITS(text)	"rtrim(" text ", '0123456789')"
+static const struct store_sql names_many = { STORE_LOOK, "look_names_many",
+    "SELECT t.at - 1, p.person_id FROM unnest($1::text[]) WITH ORDINALITY AS t (text, at)"
+    " JOIN person p ON lower(p.display_name) = lower(t.text) WHERE p.state <> 'erased'"
+    " ORDER BY t.at, p.person_id" };
+static const struct store_sql mails_many = { STORE_LOOK, "look_mails_many",
+    "SELECT t.at - 1, p.person_id, p.attrs FROM unnest($1::text[]) WITH ORDINALITY AS t (text, at)"
+    " JOIN (SELECT person_id, attrs, string_to_table(lower(attrs COLLATE \"C\"), ':') AS word"
+    " FROM person WHERE state <> 'erased') AS p ON " NO_DIGITS("p.word") " = "
+    NO_DIGITS("lower(t.text COLLATE \"C\")") " WHERE strpos(p.word, '@') > 0"
+    " ORDER BY t.at, p.person_id" };
 static const struct store_sql people_all = { STORE_LOOK, "look_people",
     "SELECT person_id FROM person WHERE person_id > $1::uuid ORDER BY person_id LIMIT $2::bigint" };
 static const struct store_sql people_state = { STORE_LOOK, "look_people_state",
@@ -74,7 +89,8 @@ static const struct store_sql audit = { STORE_LOOK, "look_audit",
 static const struct store_sql quarantined = { STORE_LOOK, "look_quarantine",
     "SELECT source, entry, reason, " AS_UNIX("since") " FROM quarantine ORDER BY source, entry" };
 
-const struct store_sql *const store_look_sql[] = { &who_id, &who_uid, &who_name, &people_all,
+const struct store_sql *const store_look_sql[] = { &who_id, &who_uid, &who_name, &names_many,
+    &mails_many, &people_all,
     &people_state, &accounts_all, &accounts_unsettled, &accounts_of, &accounts_of_unsettled,
     &unsettled, &receipts, &audit, &quarantined, NULL };
 
@@ -116,17 +132,16 @@ name_ask(struct store *s, const char *text, const char *mail, struct mu_uuid *ou
 	return MU_OK;
 }
 
-enum mu_rc
-store_look_who(struct store *s, const char *text, const char *mail, struct mu_uuid *out_ids,
-    size_t max, size_t *out_count, struct mu_err *err)
+/* By id, else by login name: an index knows. */
+static enum mu_rc
+key_ask(struct store *s, const char *text, struct mu_uuid *out_ids, size_t max, size_t *out_count,
+    struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	struct mu_uuid id;
 	enum mu_rc rc;
 
 	*out_count = 0;
-	if (text[0] == '\0' || !mu_utf8_valid(text, strlen(text)))
-		return MU_OK;
 	if (mu_uuid_parse(text, &id)) {
 		MU_AUTO(store_args_clear) struct store_args key = STORE_ARGS_INIT;
 
@@ -136,10 +151,95 @@ store_look_who(struct store *s, const char *text, const char *mail, struct mu_uu
 			return rc;
 	}
 	arg_text(&args, text);
-	rc = store_ids_ask(s, &who_uid, &args, out_ids, max, out_count, err);
-	if (rc != MU_OK || *out_count > 0)
-		return rc;
-	return name_ask(s, text, mail, out_ids, max, out_count, err);
+	return store_ids_ask(s, &who_uid, &args, out_ids, max, out_count, err);
+}
+
+static bool
+is_text(const char *text)
+{
+	return text[0] != '\0' && mu_utf8_valid(text, strlen(text));
+}
+
+enum mu_rc
+store_look_who(struct store *s, const char *text, const char *mail, struct mu_uuid *out_ids,
+    size_t max, size_t *out_count, struct mu_err *err)
+{
+	*out_count = 0;
+	if (!is_text(text))
+		return MU_OK;
+	if (key_ask(s, text, out_ids, max, out_count, err) != MU_OK)
+		return err->rc;
+	return *out_count > 0 ? MU_OK : name_ask(s, text, mail, out_ids, max, out_count, err);
+}
+
+/* Texts that no index knows, and where the answers to each go. */
+struct strangers {
+	const char **texts;
+	size_t *at;			/* of each in what was asked for */
+	size_t count, max;
+	const char *mail;
+	struct mu_uuid *ids;
+	size_t *counts;
+};
+
+static void
+stranger_found(struct strangers *x, size_t at, const struct mu_uuid *id)
+{
+	struct mu_uuid *ids = x->ids + at * x->max;
+
+	for (size_t i = 0; i < x->counts[at]; i++)
+		if (mu_uuid_equal(&ids[i], id))
+			return;
+	if (x->counts[at] < x->max)
+		ids[x->counts[at]++] = *id;
+}
+
+static enum mu_rc
+strangers_ask(struct store *s, const struct store_sql *sql, struct strangers *x, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	arg_texts(&args, x->texts, x->count);
+	if (store_ask(s, sql, &args, &rows, err) != MU_OK)
+		return err->rc;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		size_t k = (size_t)row_int(rows, i, 0);
+		struct mu_uuid id;
+
+		row_uuid(rows, i, 1, &id);
+		if (sql == &names_many || has_mail(row_text(rows, i, 2), x->mail, x->texts[k]))
+			stranger_found(x, x->at[k], &id);
+	}
+	return MU_OK;
+}
+
+enum mu_rc
+store_look_who_many(struct store *s, const char *const *texts, size_t text_count, const char *mail,
+    struct mu_uuid *out_ids, size_t max, size_t *out_counts, struct mu_err *err)
+{
+	MU_AUTO(mu_freep) const char **left = mu_alloc_zero(text_count + 1, sizeof(*left));
+	MU_AUTO(mu_freep) size_t *at = mu_alloc_zero(text_count + 1, sizeof(*at));
+	struct strangers x = { left, at, 0, max, mail, out_ids, out_counts };
+	bool has_address = false;
+
+	for (size_t i = 0; i < text_count; i++) {
+		out_counts[i] = 0;
+		if (!is_text(texts[i]))
+			continue;
+		if (key_ask(s, texts[i], out_ids + i * max, max, &out_counts[i], err) != MU_OK)
+			return err->rc;
+		if (out_counts[i] > 0)
+			continue;
+		has_address = has_address || strchr(texts[i], '@') != NULL;
+		left[x.count] = texts[i];
+		at[x.count++] = i;
+	}
+	if (x.count > 0 && strangers_ask(s, &names_many, &x, err) != MU_OK)
+		return err->rc;
+	if (has_address && mail[0] != '\0' && strangers_ask(s, &mails_many, &x, err) != MU_OK)
+		return err->rc;
+	return MU_OK;
 }
 
 enum mu_rc

@@ -20,6 +20,14 @@
 MU_CHECKED enum mu_rc store_look_who(struct store *s, const char *text, const char *mail,
     struct mu_uuid *out_ids, size_t max, size_t *out_count, struct mu_err *err);
 
+/*
+ * The same for many texts, in the time of one or two: each has max places in out_ids and one in
+ * out_counts. An address that holds a ':' is not found.
+ */
+MU_CHECKED enum mu_rc store_look_who_many(struct store *s, const char *const *texts,
+    size_t text_count, const char *mail, struct mu_uuid *out_ids, size_t max, size_t *out_counts,
+    struct mu_err *err);
+
 /* A page of person_ids behind after (all zeros first), of one state or of all (state NULL). */
 MU_CHECKED enum mu_rc store_look_people(struct store *s, const enum person_state *state,
     const struct mu_uuid *after, struct mu_uuid *out_ids, size_t max, size_t *out_count,

@@ -38,7 +38,7 @@ static struct someone {
 	{ "100%_", "Per \\ % Cent'; --", "p%@example.org", "d@example.org", "x", PERSON_ACTIVE,
 	    { { 0 } } },
 	{ "gone", "Gone", "gone@example.org", "e@example.org", "x", PERSON_ERASED, { { 0 } } },
-	{ "left", "Left", "left@example.org", "f@example.org", "x", PERSON_LEAVER, { { 0 } } },
+	{ "left", "Left", "left@example.org", "f@node1", "x", PERSON_LEAVER, { { 0 } } },
 	{ "", "No Login", "none@example.org", "g@example.org", "x", PERSON_ACTIVE, { { 0 } } },
 };
 
@@ -99,6 +99,9 @@ static struct who {
 	{ "who is erased is not found by login name",	"gone",		"mail", 0, -1, -1 },
 	{ "who is erased is not found by address",	"gone@example.org", "mail", 0, -1, -1 },
 	{ "who has no login name",			"no login",	"mail", 1, 7, -1 },
+	{ "an address that ends in a digit",		"F@node1",	"mail", 1, 6, -1 },
+	{ "an address but for its last digit",		"f@node",	"mail", 0, -1, -1 },
+	{ "an address and a digit more",		"f@node14",	"mail", 0, -1, -1 },
 	{ "nothing is nobody",				"",		"mail", 0, -1, -1 },
 	{ "what is not text is nobody",			"\xff\xfe@",	"mail", 0, -1, -1 },
 };
@@ -125,6 +128,41 @@ who_row(void **state)
 	assert_int_equal(w->want, count);
 	assert_true(w->first < 0 || among(ids, count, w->first));
 	assert_true(w->second < 0 || among(ids, count, w->second));
+	store_close(s);
+}
+
+/* Whatever else is asked for at the same time. */
+static void
+who_many(void **state)
+{
+	static const char *const mails[] = { "mail", "note", "" };
+	struct mu_err err = MU_ERR_INIT;
+	struct store *s = look_open();
+	const char *texts[MU_COUNT(whos)];
+	struct mu_uuid ids[MU_COUNT(whos)][4];
+	size_t counts[MU_COUNT(whos)];
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(whos); i++)
+		texts[i] = whos[i].text;
+	for (size_t m = 0; m < MU_COUNT(mails); m++) {
+		MUST(store_look_who_many(s, texts, MU_COUNT(whos), mails[m], ids[0], MU_COUNT(ids[0]),
+		    counts, &err));
+		for (size_t i = 0; i < MU_COUNT(whos); i++) {
+			const struct who *w = &whos[i];
+
+			if (strcmp(w->mail, mails[m]) != 0)
+				continue;
+			if (counts[i] != w->want)
+				fail_msg("%s: %zu", w->name, counts[i]);
+			assert_true(w->first < 0 || among(ids[i], counts[i], w->first));
+			assert_true(w->second < 0 || among(ids[i], counts[i], w->second));
+		}
+	}
+	/* no more than asked for */
+	MUST(store_look_who_many(s, (const char *const[]){ "ann \u00f6berg" }, 1, "mail", ids[0], 1, counts,
+	    &err));
+	assert_int_equal(1, counts[0]);
 	store_close(s);
 }
 
@@ -591,6 +629,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest first[] = {
+		{ "many are found as one is", who_many, NULL, NULL, NULL },
 		{ "a person_id, whoever it is", who_by_id, NULL, NULL, NULL },
 		{ "people page by page, of one state or of all", people_paged, NULL, NULL, NULL },
 		{ "accounts page by page, by person, platform and whether settled", accounts_paged,
