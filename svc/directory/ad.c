@@ -16,8 +16,32 @@
 #define META_HEAD_BYTES		16
 #define META_BYTES		48		/* attid, version, time, invocationId, two USNs */
 #define META_LOCAL_USN		40
+#define DIRSYNC_MAX_BYTES	(DIRECTORY_COOKIE_MAX_BYTES / 2)
 #define COOKIE_MAGIC		"ad1"
 #define COOKIE_PARTS		7
+
+/* --- DirSync --------------------------------------------------------------------------------- */
+
+/* libldap 2.5 reads from nowhere when the value is empty. */
+bool
+directory_ad_dirsync_decode(LDAP *ld, LDAPControl *control, bool *out_more,
+    struct mu_buf *out_cookie)
+{
+	struct berval cookie = { 0, NULL };
+	int more = 0;
+	bool good;
+
+	if (control->ldctl_value.bv_len == 0 ||
+	    ldap_parse_dirsync_control(ld, control, &more, &cookie) != LDAP_SUCCESS)
+		return false;
+	good = cookie.bv_len > 0 && cookie.bv_len <= DIRSYNC_MAX_BYTES;
+	mu_buf_reset(out_cookie);
+	if (good)
+		mu_buf_add(out_cookie, cookie.bv_val, cookie.bv_len);
+	ldap_memfree(cookie.bv_val);
+	*out_more = more != 0;
+	return good;
+}
 
 /* --- Ranges ---------------------------------------------------------------------------------- */
 

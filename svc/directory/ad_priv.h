@@ -10,11 +10,17 @@
 #include "base/buf.h"
 #include "base/uuid.h"
 
+#include <ldap.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define AD_RANGE_END SIZE_MAX
+
+/* MS-ADTS 3.1.1.3.4.1.3: what DirSync answers; false: no cookie that could be sent back. */
+bool directory_ad_dirsync_decode(LDAP *ld, LDAPControl *control, bool *out_more,
+    struct mu_buf *out_cookie);
 
 /*
  * MS-ADTS 3.1.1.3.1.3.3: is name ("member;range=0-1499") a range of that attribute's values?

@@ -371,35 +371,16 @@ dirsync_entry(struct directory *d, struct item *item)
 	directory_ad_changed_add(d->ad, &c);
 }
 
-/* The server's cookie into next; false: it sent none. */
-static bool
-dirsync_take(struct directory *d, LDAPControl **controls, bool *out_more)
-{
-	LDAPControl *control = ldap_control_find(LDAP_CONTROL_X_DIRSYNC, controls, NULL);
-	struct berval cookie = { 0, NULL };
-	int more = 0;
-	bool good;
-
-	if (control == NULL ||
-	    ldap_parse_dirsync_control(d->ld, control, &more, &cookie) != LDAP_SUCCESS)
-		return false;
-	good = cookie.bv_len > 0 && cookie.bv_len <= DIRECTORY_COOKIE_MAX_BYTES / 2;
-	mu_buf_reset(&d->ad->next.dirsync);
-	if (good)
-		mu_buf_add(&d->ad->next.dirsync, cookie.bv_val, cookie.bv_len);
-	ldap_memfree(cookie.bv_val);
-	*out_more = more != 0;
-	return good;
-}
-
 static enum mu_rc
 dirsync_end(struct directory *d, enum directory_search search, LDAPControl **controls,
     struct mu_err *err)
 {
+	LDAPControl *control = ldap_control_find(LDAP_CONTROL_X_DIRSYNC, controls, NULL);
 	struct ad *ad = d->ad;
 	bool more;
 
-	if (!dirsync_take(d, controls, &more)) {
+	if (control == NULL ||
+	    !directory_ad_dirsync_decode(d->ld, control, &more, &ad->next.dirsync)) {
 		directory_doom(d, VERDICT_TRUNCATED, "the domain controller answered DirSync "
 		    "without a cookie", "");
 		return MU_OK;

@@ -44,8 +44,9 @@ directory_page_take(struct directory *d, struct search *s, LDAPControl **control
 	ber_int_t estimate;
 	bool good;
 
-	if (control == NULL || ldap_parse_pageresponse_control(d->ld, control, &estimate,
-	    &cookie) != LDAP_SUCCESS)
+	/* libldap 2.5 ends the process, or reads from nowhere, when the value is empty */
+	if (control == NULL || control->ldctl_value.bv_len == 0 ||
+	    ldap_parse_pageresponse_control(d->ld, control, &estimate, &cookie) != LDAP_SUCCESS)
 		return false;
 	good = cookie.bv_len <= DIRECTORY_COOKIE_MAX_BYTES;
 	mu_buf_reset(&s->page);

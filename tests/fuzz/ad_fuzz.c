@@ -16,14 +16,14 @@ dirsync_check(const uint8_t *data, size_t size)
 {
 	LDAPControl control = { (char *)(uintptr_t)LDAP_CONTROL_X_DIRSYNC,
 		{ size, (char *)(uintptr_t)data }, 0 };
-	struct berval cookie = { 0, NULL };
+	struct mu_buf cookie = MU_BUF_INIT;
 	LDAP *ld = NULL;
-	int more = 0;
+	bool more;
 
 	assert(ldap_create(&ld) == LDAP_SUCCESS);
-	if (ldap_parse_dirsync_control(ld, &control, &more, &cookie) == LDAP_SUCCESS)
-		assert(cookie.bv_len <= size);
-	ldap_memfree(cookie.bv_val);
+	if (directory_ad_dirsync_decode(ld, &control, &more, &cookie))
+		assert(cookie.size_bytes > 0 && cookie.size_bytes <= size);
+	mu_buf_clear(&cookie);
 	assert(ldap_unbind_ext(ld, NULL, NULL) == LDAP_SUCCESS);
 }
 

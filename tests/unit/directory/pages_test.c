@@ -11,6 +11,7 @@ enum end {
 	LAST,				/* success, and there is none */
 	SILENT,				/* success, and not a word of pages */
 	MALFORMED,			/* success, and a control that is none */
+	EMPTY,				/* success, and a control without a value */
 	FAILS,				/* with code */
 	CLOSES,				/* the connection is cut in place of a result */
 	HANGS,				/* no result ever comes */
@@ -115,6 +116,9 @@ page_play(struct server *s, int msgid, const struct page *page, size_t index)
 	case MALFORMED:
 		mu_buf_text_add(&control, "page");
 		break;
+	case EMPTY:
+		mu_buf_reserve(&control, 1);
+		break;
 	case FAILS:
 		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, page->code, NULL, NULL);
 		return;
@@ -195,6 +199,8 @@ static struct reading readings[] = {
 	{ "success without a word of pages later on is no end", { { "ana", MORE, 0 }, { "ben", SILENT, 0 } },
 	    VERDICT_TRUNCATED, "ana ben cem", 0, 0, "RFC 2696" },
 	{ "a malformed word of pages is no end", { { "ana", MALFORMED, 0 } },
+	    VERDICT_TRUNCATED, "ana ben cem", 0, 0, "RFC 2696" },
+	{ "an empty word of pages is no end", { { "ana", EMPTY, 0 } },
 	    VERDICT_TRUNCATED, "ana ben cem", 0, 0, "RFC 2696" },
 	{ "empty pages for ever cut short", { { "ana", MORE, 0 }, { "", FOREVER, 0 } },
 	    VERDICT_TRUNCATED, "ana ben cem", 0, 0, "empty pages" },
