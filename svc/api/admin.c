@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define CONNECTIONS_MAX		128
-#define LOGIN_FAILURES		5	/* per person in WINDOW_S; then that long a wait */
+#define LOGIN_FAILURES		5	/* per person and address in WINDOW_S: then wait as long */
+#define LOGIN_USER_FAILURES	100	/* per person, from all addresses */
 #define LOGIN_ADDRESS_FAILURES	100	/* per address: a whole office may share one */
 #define WINDOW_S		600
 #define THROTTLE_KEYS		4096
@@ -365,7 +366,8 @@ jobs_post(void *ctx, struct http_request *req)
 		return;
 	if (policy_admin_is_scoped(a.policy, a.who.role)) {
 		(void)mu_fail(&err, MU_EDENIED, "the scope of the role %s is some people, and a job"
-		    " is about everybody: ask an administrator whose role has no scope", a.who.role);
+		    " is about everybody: ask an administrator whose role has no scope",
+		    a.who.role);
 		ask_fail(&a, &err);
 		return;
 	}
@@ -437,7 +439,8 @@ api_admin_open(const struct api_admin_host *host, struct api_admin **out_api, st
 		mu_free(api);
 		return err->rc;
 	}
-	api->users = throttle_new(LOGIN_FAILURES, WINDOW_S, THROTTLE_KEYS);
+	api->users = throttle_new(LOGIN_USER_FAILURES, WINDOW_S, THROTTLE_KEYS);
+	api->users_from = throttle_new(LOGIN_FAILURES, WINDOW_S, THROTTLE_KEYS);
 	api->addresses = throttle_new(LOGIN_ADDRESS_FAILURES, WINDOW_S, THROTTLE_KEYS);
 	api->strangers = throttle_new(API_ADMIN_STRANGER_RECORDS, WINDOW_S, THROTTLE_KEYS);
 	receipts_open(api);
@@ -453,6 +456,7 @@ api_admin_close(struct api_admin *api)
 	receipts_close(api);
 	http_server_close(api->server);
 	throttle_free(api->users);
+	throttle_free(api->users_from);
 	throttle_free(api->addresses);
 	throttle_free(api->strangers);
 	mu_free(api);

@@ -32,7 +32,8 @@ struct api_admin {
 	struct api_admin_host host;
 	struct store *store;		/* that of host.actions */
 	struct http_server *server;
-	struct throttle *users, *addresses;	/* who logs in */
+	/* Who logs in: by name, by name and address, by address. */
+	struct throttle *users, *users_from, *addresses;
 	struct throttle *strangers;	/* whose refusals are recorded one by one */
 	struct receipts_wait *waiting;
 	size_t waiting_count;

@@ -16,6 +16,7 @@
 #define REFUSAL_MS	400	/* a 401 never comes sooner: it tells nothing by its time */
 #define CODE_MAX_BYTES	64
 #define KEY_BYTES	(LOGIN_USER_MAX_BYTES + 16)
+#define FROM_BYTES	(KEY_BYTES + THROTTLE_ADDRESS_BYTES + 8)
 #define AGAIN_S		2
 
 #define WRONG	"The user name, the password or the code is not right. A code opens one request: " \
@@ -141,7 +142,7 @@ struct login {
 	struct auth_candidate candidate;
 	bool is_somebody;		/* candidate is one; else login is asked for show */
 	char *address;
-	char user_key[KEY_BYTES], address_key[THROTTLE_ADDRESS_BYTES];
+	char user_key[KEY_BYTES], from_key[FROM_BYTES], address_key[THROTTLE_ADDRESS_BYTES];
 };
 
 static void
@@ -159,6 +160,7 @@ static void
 login_forgive(struct login *l)
 {
 	throttle_give_back(l->api->users, l->user_key);
+	throttle_give_back(l->api->users_from, l->from_key);
 	throttle_give_back(l->api->addresses, l->address_key);
 }
 
@@ -423,20 +425,28 @@ login_ask(struct login *l)
 	ipc_call(login, OP_LOGIN, &body, -1, on_login, l);
 }
 
-/* Counts the attempt before anything is evaluated. */
+/*
+ * Counts the attempt before anything is evaluated. Nobody keeps an administrator out by failing in
+ * their name, unless from very many addresses.
+ */
 static bool
 login_count(struct login *l, int64_t *out_wait_s)
 {
+	struct api_admin *api = l->api;
 	int64_t now_s = mu_tick_ms() / 1000;
 
 	(void)snprintf(l->user_key, sizeof(l->user_key), "user %s", l->said.user);
 	mu_text_lower(l->user_key);
 	throttle_address_format(l->address, l->address_key);
-	if (!throttle_take(l->api->users, l->user_key, now_s, out_wait_s))
+	(void)snprintf(l->from_key, sizeof(l->from_key), "%s from %s", l->user_key, l->address_key);
+	if (!throttle_take(api->users_from, l->from_key, now_s, out_wait_s))
 		return false;
-	if (throttle_take(l->api->addresses, l->address_key, now_s, out_wait_s))
-		return true;
-	throttle_give_back(l->api->users, l->user_key);
+	if (throttle_take(api->users, l->user_key, now_s, out_wait_s)) {
+		if (throttle_take(api->addresses, l->address_key, now_s, out_wait_s))
+			return true;
+		throttle_give_back(api->users, l->user_key);
+	}
+	throttle_give_back(api->users_from, l->from_key);
 	return false;
 }
 

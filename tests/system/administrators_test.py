@@ -150,9 +150,9 @@ def log_in_body(one, password=None, code=None, user=None):
             "password": one.person.password if password is None else password}
 
 
-def knock(stage, body):
+def knock(stage, body, source="127.0.0.1"):
     """POST /v1/login without a certificate; (the answer, seconds)."""
-    line = Line(stage.musterd.admin_port, wire.context(stage.musterd.ca))
+    line = Line(stage.musterd.admin_port, wire.context(stage.musterd.ca), source)
     begun = time.monotonic()
     answer = line.ask("POST", "/v1/login", body)
     line.close()
@@ -298,6 +298,16 @@ def P5_13_failed_logins_look_alike(stage):
         assert what in ("nobody", records[0]["reason"]), f"{what}: {records}"
         seen.append((answer.body, sorted(n for n in answer.headers), answer.headers["www-authenticate"]))
     assert len(set(map(repr, seen))) == 1, seen
+
+
+@sentence
+def a_stranger_who_fails_in_their_name_keeps_no_administrator_out(stage):
+    second = stage.crew.second
+    body = log_in_body(second, password="wrong", code=second.authenticator.wrong())
+    for _ in range(5):
+        assert knock(stage, body, "127.0.0.9")[0].status == 401
+    assert knock(stage, body, "127.0.0.9")[0].status == 429, "a sixth guess was tried"
+    second.log_in()
 
 
 @sentence
