@@ -297,11 +297,13 @@ attribute_take(struct reading *r, const struct config_node *n, struct settings_a
 			a->value = SETTINGS_VALUE_BITS;
 			a->bits = (uint32_t)bits;
 		} else {
-			config_fault(r->f, n, "'%s:%s': behind the colon stands 'time', or the number "
-			    "whose bits are tested, as in userAccountControl:2", a->attribute, colon);
+			config_fault(r->f, n, "'%s:%s': behind the colon stands 'time', or the "
+			    "number whose bits are tested, as in userAccountControl:2",
+			    a->attribute, colon);
 		}
 	} else if (mu_text_equal_fold(a->attribute, "accountExpires")) {
-		config_fault(r->f, n, "write accountExpires:time: its number says nothing to a policy");
+		config_fault(r->f, n, "write accountExpires:time: its number says nothing to a "
+		    "policy");
 	}
 	attribute_check(r, n, a->attribute);
 }

@@ -58,8 +58,8 @@ group_attributes(const struct directory_source *source)
 
 /*
  * What DirSync is to watch: it is silent about changes of attributes that are not asked for, those
- * that the filter tests included. "name" comes when an entry was renamed or moved, and "objectClass"
- * with it when it is new.
+ * that the filter tests included. "name" comes when an entry was renamed or moved, and with it
+ * "objectClass" when it is new.
  */
 static char **
 change_attributes(const struct directory_source *source, enum directory_search search)
@@ -178,6 +178,7 @@ directory_ad_changed_settle(struct ad *ad)
 		struct ad_changed *last = &ad->changed[kept], *c = &ad->changed[i];
 
 		if (changed_order(last, c) == 0) {
+			last->created |= c->created;
 			last->deleted |= c->deleted;
 			last->renamed |= c->renamed;
 		} else {

@@ -1,5 +1,5 @@
 /*
- * directory/ad_priv.h - the values of Active Directory that are more than text, and our cookie for it
+ * directory/ad_priv.h - values of Active Directory that are more than text, and our cookie for it
  *
  * After MS-ADTS, MS-DRSR and MS-DTYP. Nothing here asks anybody: a function is true only if all of
  * the value was well formed.

@@ -20,7 +20,7 @@
  *
  * A renamed or moved container changes its descendants' names without a trace on them: everybody
  * is listed. So it is every day, for what no change tells (rights that were taken away), and long
- * before the lifetime of tombstones (MS-ADTS 3.1.1.5.5: 2 days at least) lets deletions be forgotten.
+ * before the lifetime of tombstones (MS-ADTS 3.1.1.5.5: 2 days at least) lets them be forgotten.
  *
  * Another server, or this one restored, may not know yet what we have been told already. Who is
  * missing there is not believed to be gone until replication has had time; nobody is missing from
@@ -46,6 +46,7 @@ enum ad_kind { AD_KIND_UNKNOWN, AD_PERSON, AD_GROUP, AD_OTHER_LEAF, AD_CONTAINER
 struct ad_changed {
 	struct mu_uuid guid;
 	enum ad_kind kind;
+	bool created;		/* since then: it cannot be missed */
 	bool deleted, renamed;
 	bool there;		/* shown to us, if only as deleted */
 	bool answered;		/* in the base, and matching */

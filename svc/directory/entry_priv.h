@@ -2,8 +2,9 @@
  * directory/entry_priv.h - an LDAP entry as a person or a group, or the reason why it is not one
  *
  * Only mapped attributes are looked at. Attribute options ("cn;lang-de") are different attributes,
- * but for ranges ("member;range=0-1499"), which Active Directory makes of long ones: these must come
- * from the first to the last. Values are text: what is not UTF-8 puts its entry, and only that, aside.
+ * but for ranges ("member;range=0-1499"), which Active Directory makes of long ones: these must
+ * come from the first to the last. Values are text: what is not UTF-8 puts its entry, and only
+ * that, aside.
  */
 #ifndef DIRECTORY_ENTRY_PRIV_H
 #define DIRECTORY_ENTRY_PRIV_H

@@ -1,4 +1,4 @@
-/* provider_ad.c - Active Directory: by DirSync, or by uSNChanged; ad_reader_priv.h has the course */
+/* provider_ad.c - Active Directory, by DirSync or uSNChanged: ad_reader_priv.h has the course */
 #include "directory/ad_reader_priv.h"
 
 #include <string.h>
@@ -366,8 +366,9 @@ dirsync_entry(struct directory *d, struct item *item)
 	d->ad->rounds = 0;
 	if (!item->sound)	/* without objectGUID: nobody that we could know */
 		return;
+	c.created = has_attribute(d, item->m, "objectClass");
 	c.deleted = is_deleted(d, item->m);
-	c.renamed = has_attribute(d, item->m, "name") && !has_attribute(d, item->m, "objectClass");
+	c.renamed = has_attribute(d, item->m, "name");
 	directory_ad_changed_add(d->ad, &c);
 }
 
@@ -444,30 +445,32 @@ dirsync_failed(struct directory *d, enum directory_search search, int result,
 
 /* --- CHANGES by uSNChanged ------------------------------------------------------------------- */
 
-/* Unless its metadata say that it was not, an entry that is not new may have been renamed. */
+/* Unless its metadata say that it was not, an entry may have been renamed. */
 static bool
 may_be_renamed(struct directory *d, LDAPMessage *m)
 {
 	struct berval **values = ldap_get_values_len(d->ld, m, "replPropertyMetaData");
-	int64_t created, from = d->ad->from.usn;
 	bool renamed = true;
 
-	if (values != NULL && values[0] != NULL &&
-	    !directory_ad_renamed(values[0]->bv_val, values[0]->bv_len, from, &renamed))
+	if (values != NULL && values[0] != NULL && !directory_ad_renamed(values[0]->bv_val,
+	    values[0]->bv_len, d->ad->from.usn, &renamed))
 		renamed = true;
 	ldap_value_free_len(values);
-	return renamed && !(number_take(d, m, "uSNCreated", &created) && created > from);
+	return renamed;
 }
 
 static void
 usn_entry(struct directory *d, struct item *item)
 {
 	struct ad_changed c = { .guid = item->entry_uuid };
+	int64_t created;
 
 	if (!item->sound)
 		return;
+	c.created = number_take(d, item->m, "uSNCreated", &created) &&
+	    created > d->ad->from.usn;
 	c.deleted = is_deleted(d, item->m);
-	c.renamed = !c.deleted && may_be_renamed(d, item->m);
+	c.renamed = may_be_renamed(d, item->m);
 	directory_ad_changed_add(d->ad, &c);
 }
 
@@ -486,7 +489,7 @@ there_entry(struct directory *d, struct item *item)
 	c->there = true;
 	c->kind = kind_of(d, item->m);
 	c->deleted |= is_deleted(d, item->m);
-	if (!c->renamed || c->deleted)
+	if (!c->renamed || c->created || c->deleted)
 		return;
 	if (c->kind == AD_CONTAINER || c->kind == AD_KIND_UNKNOWN) {
 		ad->container_moved = true;
@@ -521,7 +524,7 @@ is_gone(const struct ad_changed *c, enum directory_search search)
 	bool ours = search == DIRECTORY_PEOPLE ? c->kind != AD_GROUP :
 	    c->kind == AD_GROUP || c->kind == AD_KIND_UNKNOWN;
 
-	return ours && !c->answered && (c->deleted || c->there);
+	return ours && !c->created && !c->answered && (c->deleted || c->there);
 }
 
 static enum mu_rc
@@ -638,7 +641,7 @@ members_end(struct directory *d, enum directory_search search, struct mu_err *er
 	bool came = ad->part_count > ad->parts_before;
 	bool ranged = came && range_find(d, ad->parts[ad->part_count - 1], &first, &last);
 
-	if (ad->part_count == 0)	/* gone meanwhile: that is a change, which comes next time */
+	if (ad->part_count == 0)	/* gone meanwhile: a change, which comes next time */
 		return members_next(d, search, err);
 	if (came && members_agree(d) && (ranged || ad->part_count == 1)) {
 		if (last == AD_RANGE_END || first != ad->range_first)
