@@ -18,8 +18,11 @@ ds389_conf_write(struct slapd *s)
 
 	if (access("/usr/sbin/ns-slapd", X_OK) != 0 || access(DS389_TEMPLATE, R_OK) != 0)
 		fail_msg("389-ds-base is not installed: run tests/packages --test");
-	shell(s, "cd %s && mkdir etc etc/schema run log lock db bak ldif && cp /etc/dirsrv/config/certmap.conf "
-	    "/etc/dirsrv/config/slapd-collations.conf etc && cp /etc/dirsrv/schema/99user.ldif etc/schema", f);
+	/* files that it wants to be there; the package's own are for its user's eyes alone */
+	shell(s, "cd %s && mkdir etc etc/schema run log lock db bak ldif && : >etc/slapd-collations.conf && "
+	    "echo 'certmap default default' >etc/certmap.conf && "
+	    "printf 'dn: cn=schema\nobjectclass: top\nobjectclass: ldapSubentry\nobjectclass: subschema\ncn: schema\n' "
+	    ">etc/schema/99user.ldif", f);
 	shell(s, "sed -e 's#%%schema_dir%%#%s/etc/schema#; s#%%lock_dir%%#%s/lock#; s#%%tmp_dir%%#%s/run#; "
 	    "s#%%cert_dir%%#%s/etc#; s#%%config_dir%%#%s/etc#; s#%%ldif_dir%%#%s/ldif#; s#%%bak_dir%%#%s/bak#; "
 	    "s#%%run_dir%%#%s/run#; s#%%inst_dir%%#%s#; s#%%log_dir%%#%s/log#; s#%%db_dir%%#%s/db#; "
