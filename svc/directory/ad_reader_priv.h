@@ -112,4 +112,35 @@ int directory_ad_page_ask(struct directory *d, enum directory_search search, enu
 int directory_ad_batch_ask(struct directory *d, enum directory_search search, enum ad_step step);
 int directory_ad_members_ask(struct directory *d, enum directory_search search);
 
+/* --- ad_answer.c: single entries --- */
+
+/* The first value of an attribute; false when there is none, or it is none of that. */
+bool directory_ad_text(struct directory *d, LDAPMessage *m, const char *name,
+    struct mu_buf *out_text);
+bool directory_ad_number(struct directory *d, LDAPMessage *m, const char *name,
+    int64_t *out_number);
+bool directory_ad_guid(struct directory *d, LDAPMessage *m, const char *name,
+    struct mu_uuid *out_guid);
+bool directory_ad_has(struct directory *d, LDAPMessage *m, const char *name);
+bool directory_ad_is_deleted(struct directory *d, LDAPMessage *m);
+/* Is it to be removed? Once WHOLE has been answered. */
+bool directory_ad_is_gone(const struct ad_changed *c, enum directory_search search);
+void directory_ad_there_entry(struct directory *d, struct item *item);
+enum mu_rc directory_ad_there_end(struct directory *d, enum directory_search search,
+    struct mu_err *err);
+enum mu_rc directory_ad_whole_end(struct directory *d, enum directory_search search,
+    struct mu_err *err);
+/* Of LIST, REGROUP and WHOLE. */
+enum mu_rc directory_ad_entry_tell(struct directory *d, struct item *item, struct mu_err *err);
+enum mu_rc directory_ad_members_end(struct directory *d, enum directory_search search,
+    struct mu_err *err);
+
+/* --- provider_ad.c: the course --- */
+
+/* A request was sent, or the connection ends with this slice. */
+enum mu_rc directory_ad_sent(struct directory *d, int rc);
+/* The next request of a search whose changes, or whose listing, are known. */
+enum mu_rc directory_ad_go_on(struct directory *d, enum directory_search search,
+    struct mu_err *err);
+
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "directory/key_priv.h"
 
@@ -13,8 +12,6 @@
 #define CHANGED_MAX	100000		/* beyond that a full read is cheaper */
 #define ROUNDS_MAX	10000		/* of DirSync without an entry */
 #define EMPTY_PAGES_MAX	100
-#define PARTS_MAX	20000
-#define TRIES_MAX	3
 
 static const char no_deleted[] = "deleted entries are not shown to bind_dn, so every read lists "
     "everybody: let it read CN=Deleted Objects (dsacls ... /G ACCOUNT:LCRP)";
@@ -26,109 +23,12 @@ static const char rolled_back[] = "the domain controller is older than what it h
     "(a USN rollback: was it restored from a snapshot?): nobody is removed until it has caught up; "
     "if what it holds is right, say so by muster sync run";
 
-/* --- Answers --------------------------------------------------------------------------------- */
-
-/* Sent, or the connection ends with this slice. */
-static enum mu_rc
-sent(struct directory *d, int rc)
+enum mu_rc
+directory_ad_sent(struct directory *d, int rc)
 {
 	if (rc != LDAP_SUCCESS)
 		directory_doom(d, directory_failure_verdict(d), "the connection was lost", "");
 	return MU_OK;
-}
-
-/* The first value of an attribute as text; false when there is none, or it is not text. */
-static bool
-text_take(struct directory *d, LDAPMessage *m, const char *name, struct mu_buf *out_text)
-{
-	struct berval **values = ldap_get_values_len(d->ld, m, name);
-	bool good = values != NULL && values[0] != NULL &&
-	    mu_utf8_valid(values[0]->bv_val, values[0]->bv_len);
-
-	mu_buf_reset(out_text);
-	if (good)
-		mu_buf_add(out_text, values[0]->bv_val, values[0]->bv_len);
-	ldap_value_free_len(values);
-	return good;
-}
-
-static bool
-number_take(struct directory *d, LDAPMessage *m, const char *name, int64_t *out_number)
-{
-	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
-
-	return text_take(d, m, name, &text) &&
-	    mu_int_parse(mu_buf_text(&text), 0, INT64_MAX, out_number);
-}
-
-static bool
-guid_take(struct directory *d, LDAPMessage *m, const char *name, struct mu_uuid *out_guid)
-{
-	struct berval **values = ldap_get_values_len(d->ld, m, name);
-	bool good = values != NULL && values[0] != NULL && values[1] == NULL &&
-	    directory_key_parse(SETTINGS_KEY_OBJECT_GUID, values[0]->bv_val, values[0]->bv_len,
-	    out_guid);
-
-	ldap_value_free_len(values);
-	return good;
-}
-
-static bool
-has_attribute(struct directory *d, LDAPMessage *m, const char *name)
-{
-	struct berval **values = ldap_get_values_len(d->ld, m, name);
-	bool has = values != NULL;
-
-	ldap_value_free_len(values);
-	return has;
-}
-
-static bool
-is_deleted(struct directory *d, LDAPMessage *m)
-{
-	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
-
-	return text_take(d, m, "isDeleted", &text) &&
-	    mu_text_equal_fold(mu_buf_text(&text), "TRUE");
-}
-
-/* What it is; below what we do not know there may be something. */
-static enum ad_kind
-kind_of(struct directory *d, LDAPMessage *m)
-{
-	static const struct { const char *name; enum ad_kind kind; } classes[] = {
-		{ "person", AD_PERSON }, { "group", AD_GROUP },
-		{ "foreignSecurityPrincipal", AD_OTHER_LEAF }, { "printQueue", AD_OTHER_LEAF },
-		{ "dnsNode", AD_OTHER_LEAF },
-	};
-	struct berval **values = ldap_get_values_len(d->ld, m, "objectClass");
-	enum ad_kind kind = values == NULL ? AD_KIND_UNKNOWN : AD_CONTAINER;
-
-	for (size_t i = 0; values != NULL && values[i] != NULL; i++)
-		for (size_t k = 0; k < MU_COUNT(classes); k++)
-			if (values[i]->bv_len == strlen(classes[k].name) &&
-			    strncasecmp(values[i]->bv_val, classes[k].name,
-			    values[i]->bv_len) == 0)
-				kind = classes[k].kind;
-	ldap_value_free_len(values);
-	return kind;
-}
-
-/* Which of its members an entry holds: false if it does not say, so all of them. */
-static bool
-range_find(struct directory *d, LDAPMessage *m, size_t *out_first, size_t *out_last)
-{
-	BerElement *ber = NULL;
-	bool found = false;
-
-	for (char *name = ldap_first_attribute(d->ld, m, &ber); name != NULL;
-	    name = ldap_next_attribute(d->ld, m, ber)) {
-		found = found || directory_ad_range_parse(name, strlen(name),
-		    d->source->group_member, out_first, out_last);
-		ldap_memfree(name);
-	}
-	ber_free(ber, 0);
-	return found;
 }
 
 /* --- The course of a read -------------------------------------------------------------------- */
@@ -148,22 +48,21 @@ finish(struct directory *d, enum directory_search search, struct mu_err *err)
 	    err);
 }
 
-/* The next request of a search whose changes, or whose listing, are known. */
-static enum mu_rc
-go_on(struct directory *d, enum directory_search search, struct mu_err *err)
+enum mu_rc
+directory_ad_go_on(struct directory *d, enum directory_search search, struct mu_err *err)
 {
 	struct ad *ad = d->ad;
 
 	if (ad->there_at < ad->changed_count)
-		return sent(d, directory_ad_batch_ask(d, search, AD_THERE));
+		return directory_ad_sent(d, directory_ad_batch_ask(d, search, AD_THERE));
 	if (ad->renamed_at < ad->renamed.size_bytes) {
 		mu_buf_reset(&d->searches[search].page);
-		return sent(d, directory_ad_page_ask(d, search, AD_REGROUP));
+		return directory_ad_sent(d, directory_ad_page_ask(d, search, AD_REGROUP));
 	}
 	if (ad->partial_at < ad->partial_count)
-		return sent(d, directory_ad_members_ask(d, search));
+		return directory_ad_sent(d, directory_ad_members_ask(d, search));
 	if (ad->whole_at < ad->changed_count)
-		return sent(d, directory_ad_batch_ask(d, search, AD_WHOLE));
+		return directory_ad_sent(d, directory_ad_batch_ask(d, search, AD_WHOLE));
 	return finish(d, search, err);
 }
 
@@ -178,7 +77,7 @@ static enum mu_rc
 list_begin(struct directory *d, enum directory_search search)
 {
 	mu_buf_reset(&d->searches[search].page);
-	return sent(d, directory_ad_page_ask(d, search, AD_LIST));
+	return directory_ad_sent(d, directory_ad_page_ask(d, search, AD_LIST));
 }
 
 /* Everybody is listed, whatever was meant before; nothing of this search has been told yet. */
@@ -198,7 +97,7 @@ full_begin(struct directory *d, enum directory_search search)
 	if (!s->stale)
 		ad->next.list_at_s = mu_now_s() + LIST_EVERY_S;
 	if (directory_ad_is_dirsync(d))
-		return sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
+		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
 	return list_begin(d, search);
 }
 
@@ -210,10 +109,10 @@ changes_begin(struct directory *d, enum directory_search search)
 	if (directory_ad_is_dirsync(d)) {
 		mu_buf_add(&ad->next.dirsync, ad->from.dirsync.data, ad->from.dirsync.size_bytes);
 		ad->object_security = ad->from.object_security;
-		return sent(d, directory_ad_dirsync_ask(d, search, AD_CHANGES));
+		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, AD_CHANGES));
 	}
 	mu_buf_reset(&d->searches[search].page);
-	return sent(d, directory_ad_page_ask(d, search, AD_CHANGES));
+	return directory_ad_sent(d, directory_ad_page_ask(d, search, AD_CHANGES));
 }
 
 /* Compares our cookie with the server; false: it does not say what changed since. */
@@ -273,7 +172,7 @@ changes_end(struct directory *d, enum directory_search search, struct mu_err *er
 			directory_ad_changed_add(ad, &(struct ad_changed){
 			    .guid = d->rereads[i].entry_uuid });
 	directory_ad_changed_settle(ad);
-	return go_on(d, search, err);
+	return directory_ad_go_on(d, search, err);
 }
 
 /* --- ROOT, SERVICE, BIN: which server -------------------------------------------------------- */
@@ -318,8 +217,8 @@ root_entry(struct directory *d, LDAPMessage *m)
 		mu_buf_char_add(&ad->contexts, '\0');
 	}
 	ldap_value_free_len(contexts);
-	(void)text_take(d, m, "dsServiceName", &ad->service);
-	if (!number_take(d, m, "highestCommittedUSN", &ad->usn))
+	(void)directory_ad_text(d, m, "dsServiceName", &ad->service);
+	if (!directory_ad_number(d, m, "highestCommittedUSN", &ad->usn))
 		ad->usn = 0;
 }
 
@@ -336,7 +235,7 @@ context_begin(struct directory *d, enum directory_search search)
 	}
 	if (directory_ad_is_dirsync(d))
 		return search_begin(d, search);
-	return sent(d, directory_ad_bin_ask(d, search));
+	return directory_ad_sent(d, directory_ad_bin_ask(d, search));
 }
 
 static enum mu_rc
@@ -345,7 +244,7 @@ identity_end(struct directory *d, enum directory_search search)
 	struct ad *ad = d->ad;
 
 	if (ad->step == AD_ROOT && ad->usn > 0 && ad->service.size_bytes > 0)
-		return sent(d, directory_ad_service_ask(d, search));
+		return directory_ad_sent(d, directory_ad_service_ask(d, search));
 	if (ad->step == AD_SERVICE && ad->identified)
 		return context_begin(d, search);
 	directory_doom(d, VERDICT_UNREACHABLE, ad->step == AD_ROOT ?
@@ -366,9 +265,9 @@ dirsync_entry(struct directory *d, struct item *item)
 	d->ad->rounds = 0;
 	if (!item->sound)	/* without objectGUID: nobody that we could know */
 		return;
-	c.created = has_attribute(d, item->m, "objectClass");
-	c.deleted = is_deleted(d, item->m);
-	c.renamed = has_attribute(d, item->m, "name");
+	c.created = directory_ad_has(d, item->m, "objectClass");
+	c.deleted = directory_ad_is_deleted(d, item->m);
+	c.renamed = directory_ad_has(d, item->m, "name");
 	directory_ad_changed_add(d->ad, &c);
 }
 
@@ -389,7 +288,7 @@ dirsync_end(struct directory *d, enum directory_search search, LDAPControl **con
 	if (ad->changed_count > CHANGED_MAX)
 		return full_begin(d, search);
 	if (more && ad->rounds++ < ROUNDS_MAX)
-		return sent(d, directory_ad_dirsync_ask(d, search, ad->step));
+		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, ad->step));
 	if (more) {
 		directory_doom(d, VERDICT_TRUNCATED, "DirSync goes on without an entry", "");
 		return MU_OK;
@@ -431,7 +330,7 @@ dirsync_failed(struct directory *d, enum directory_search search, int result,
 		return full_begin(d, search);
 	if (result == LDAP_INSUFFICIENT_ACCESS && !ad->object_security) {
 		ad->object_security = true;
-		return sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
+		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
 	}
 	if (result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION) {
 		directory_ldap_text(NULL, result, diagnostic, &text);
@@ -467,107 +366,14 @@ usn_entry(struct directory *d, struct item *item)
 
 	if (!item->sound)
 		return;
-	c.created = number_take(d, item->m, "uSNCreated", &created) &&
+	c.created = directory_ad_number(d, item->m, "uSNCreated", &created) &&
 	    created > d->ad->from.usn;
-	c.deleted = is_deleted(d, item->m);
+	c.deleted = directory_ad_is_deleted(d, item->m);
 	c.renamed = may_be_renamed(d, item->m);
 	directory_ad_changed_add(d->ad, &c);
 }
 
-/* --- THERE, WHOLE: what has become of who changed -------------------------------------------- */
-
-static void
-there_entry(struct directory *d, struct item *item)
-{
-	struct ad *ad = d->ad;
-	struct ad_changed *c = item->sound ?
-	    directory_ad_changed_find(ad, ad->there_at, &item->entry_uuid) : NULL;
-	char *dn;
-
-	if (c == NULL)
-		return;
-	c->there = true;
-	c->kind = kind_of(d, item->m);
-	c->deleted |= is_deleted(d, item->m);
-	if (!c->renamed || c->created || c->deleted)
-		return;
-	if (c->kind == AD_CONTAINER || c->kind == AD_KIND_UNKNOWN) {
-		ad->container_moved = true;
-		return;
-	}
-	dn = ldap_get_dn(d->ld, item->m);
-	if (dn != NULL && item->search == DIRECTORY_PEOPLE && ad->group_attributes != NULL)
-		mu_buf_add(&ad->renamed, dn, strlen(dn) + 1);
-	ldap_memfree(dn);
-}
-
-static enum mu_rc
-there_end(struct directory *d, enum directory_search search, struct mu_err *err)
-{
-	struct ad *ad = d->ad;
-
-	if (ad->container_moved) {
-		mu_log("source.container_moved", "source", d->source->name, NULL);
-		for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
-			mu_buf_reset(&d->searches[i].kept);
-		directory_doom(d, VERDICT_NONE, "", "");
-		return MU_OK;
-	}
-	ad->there_at = ad->batch_end;
-	return go_on(d, search, err);
-}
-
-/* Of what cannot have been one of ours nothing is said. */
-static bool
-is_gone(const struct ad_changed *c, enum directory_search search)
-{
-	bool ours = search == DIRECTORY_PEOPLE ? c->kind != AD_GROUP :
-	    c->kind == AD_GROUP || c->kind == AD_KIND_UNKNOWN;
-
-	return ours && !c->created && !c->answered && (c->deleted || c->there);
-}
-
-static enum mu_rc
-whole_end(struct directory *d, enum directory_search search, struct mu_err *err)
-{
-	struct ad *ad = d->ad;
-
-	for (; ad->whole_at < ad->batch_end; ad->whole_at++) {
-		const struct ad_changed *c = &ad->changed[ad->whole_at];
-
-		if (is_gone(c, search) && (directory_began(d, search, err) != MU_OK ||
-		    directory_removed_deliver(d, search, &c->guid, err) != MU_OK))
-			return err->rc;
-	}
-	return go_on(d, search, err);
-}
-
-/* --- LIST, REGROUP, WHOLE: entries ----------------------------------------------------------- */
-
-static enum mu_rc
-entry_tell(struct directory *d, struct item *item, struct mu_err *err)
-{
-	struct search *s = &d->searches[item->search];
-	enum directory_search asked = item->search;
-	size_t first, last;
-	enum mu_rc rc;
-
-	s->page_empty = false;
-	s->changed = true;
-	if (directory_began(d, asked, err) != MU_OK)
-		return err->rc;
-	if (d->ad->step == AD_REGROUP)
-		item->search = DIRECTORY_GROUPS;
-	if (item->search == DIRECTORY_GROUPS && item->sound &&
-	    range_find(d, item->m, &first, &last) && last != AD_RANGE_END) {
-		directory_ad_partial_add(d->ad, &item->entry_uuid);
-		rc = MU_OK;
-	} else {
-		rc = directory_entry_deliver(d, item, err);
-	}
-	item->search = asked;
-	return rc;
-}
+/* --- LIST, and by uSNChanged CHANGES; REGROUP: pages ----------------------------------------- */
 
 static enum mu_rc
 page_end(struct directory *d, enum directory_search search, LDAPControl **controls,
@@ -590,71 +396,12 @@ page_end(struct directory *d, enum directory_search search, LDAPControl **contro
 		return MU_OK;
 	}
 	if (s->page.size_bytes > 0)
-		return sent(d, directory_ad_page_ask(d, search, ad->step));
+		return directory_ad_sent(d, directory_ad_page_ask(d, search, ad->step));
 	if (ad->step == AD_CHANGES)
 		return changes_end(d, search, err);
 	if (ad->step == AD_REGROUP)
 		ad->renamed_at = ad->renamed_end;
-	return go_on(d, search, err);
-}
-
-/* --- MEMBERS: all ranges of a group ---------------------------------------------------------- */
-
-static enum mu_rc
-members_next(struct directory *d, enum directory_search search, struct mu_err *err)
-{
-	directory_ad_parts_clear(d->ad);
-	d->ad->tries = 0;
-	d->ad->partial_at++;
-	return go_on(d, search, err);
-}
-
-static enum mu_rc
-members_tell(struct directory *d, enum directory_search search, const char *fault,
-    struct mu_err *err)
-{
-	struct ad *ad = d->ad;
-
-	if (directory_began(d, search, err) != MU_OK ||
-	    directory_parts_deliver(d, DIRECTORY_GROUPS, &ad->partial[ad->partial_at], ad->parts,
-	    ad->part_count, fault, err) != MU_OK)
-		return err->rc;
-	return members_next(d, search, err);
-}
-
-/* Ranges are read one by one: they are one list only if the group stayed as it was meanwhile. */
-static bool
-members_agree(struct directory *d)
-{
-	struct ad *ad = d->ad;
-	int64_t first, last;
-
-	return ad->part_count == 1 || (number_take(d, ad->parts[0], "uSNChanged", &first) &&
-	    number_take(d, ad->parts[ad->part_count - 1], "uSNChanged", &last) && first == last);
-}
-
-static enum mu_rc
-members_end(struct directory *d, enum directory_search search, struct mu_err *err)
-{
-	struct ad *ad = d->ad;
-	size_t first = 0, last = AD_RANGE_END;
-	bool came = ad->part_count > ad->parts_before;
-	bool ranged = came && range_find(d, ad->parts[ad->part_count - 1], &first, &last);
-
-	if (ad->part_count == 0)	/* gone meanwhile: a change, which comes next time */
-		return members_next(d, search, err);
-	if (came && members_agree(d) && (ranged || ad->part_count == 1)) {
-		if (last == AD_RANGE_END || first != ad->range_first)
-			return members_tell(d, search, NULL, err);
-		if (ad->part_count == PARTS_MAX)
-			return members_tell(d, search, "it has too many members", err);
-		ad->range_first = last + 1;
-		return sent(d, directory_ad_members_ask(d, search));
-	}
-	if (++ad->tries == TRIES_MAX)
-		return members_tell(d, search, "its members change while they are read", err);
-	directory_ad_parts_clear(ad);
-	return sent(d, directory_ad_members_ask(d, search));
+	return directory_ad_go_on(d, search, err);
 }
 
 /* --- The provider ---------------------------------------------------------------------------- */
@@ -669,13 +416,13 @@ entry_handle(struct directory *d, struct item *item, struct mu_err *err)
 		root_entry(d, item->m);
 		break;
 	case AD_SERVICE:
-		ad->identified = guid_take(d, item->m, "invocationId", &ad->invocation_id);
+		ad->identified = directory_ad_guid(d, item->m, "invocationId", &ad->invocation_id);
 		break;
 	case AD_BIN:		/* Samba shows the name alone to whoever may not read it */
 		ad->deleted_shown = item->sound;
 		break;
 	case AD_PRIME:
-		ad->deleted_shown = item->sound && is_deleted(d, item->m);
+		ad->deleted_shown = item->sound && directory_ad_is_deleted(d, item->m);
 		break;
 	case AD_CHANGES:
 		d->searches[item->search].page_empty = false;
@@ -685,12 +432,12 @@ entry_handle(struct directory *d, struct item *item, struct mu_err *err)
 			usn_entry(d, item);
 		break;
 	case AD_THERE:
-		there_entry(d, item);
+		directory_ad_there_entry(d, item);
 		break;
 	case AD_LIST:
 	case AD_REGROUP:
 	case AD_WHOLE:
-		return entry_tell(d, item, err);
+		return directory_ad_entry_tell(d, item, err);
 	case AD_MEMBERS:
 		directory_ad_part_add(ad, item->m);
 		item->m = NULL;
@@ -715,14 +462,14 @@ step_end(struct directory *d, enum directory_search search, LDAPControl **contro
 		return directory_ad_is_dirsync(d) ? dirsync_end(d, search, controls, err) :
 		    page_end(d, search, controls, err);
 	case AD_THERE:
-		return there_end(d, search, err);
+		return directory_ad_there_end(d, search, err);
 	case AD_LIST:
 	case AD_REGROUP:
 		return page_end(d, search, controls, err);
 	case AD_WHOLE:
-		return whole_end(d, search, err);
+		return directory_ad_whole_end(d, search, err);
 	case AD_MEMBERS:
-		return members_end(d, search, err);
+		return directory_ad_members_end(d, search, err);
 	}
 	return MU_OK;
 }
@@ -781,7 +528,7 @@ ad_decode(struct directory *d, struct item *item)
 	struct ad_changed *c;
 
 	if (item->type == LDAP_RES_SEARCH_ENTRY) {
-		item->sound = guid_take(d, item->m, directory_key_attribute(d->source->key),
+		item->sound = directory_ad_guid(d, item->m, directory_key_attribute(d->source->key),
 		    &item->entry_uuid);
 		c = item->sound && ad->step == AD_WHOLE ?
 		    directory_ad_changed_find(ad, ad->whole_at, &item->entry_uuid) : NULL;
@@ -789,7 +536,7 @@ ad_decode(struct directory *d, struct item *item)
 			c->answered = true;
 	} else if (item->type == LDAP_RES_SEARCH_RESULT && ad->step == AD_WHOLE) {
 		for (size_t i = ad->whole_at; i < ad->batch_end; i++)
-			item->removes |= is_gone(&ad->changed[i], item->search);
+			item->removes |= directory_ad_is_gone(&ad->changed[i], item->search);
 	}
 }
 
