@@ -204,6 +204,7 @@ page_take(struct ask *a, struct look *l, const struct page *page, struct mu_err 
 static enum mu_rc
 records_look(struct ask *a, struct look *l, struct mu_err *err)
 {
+	static const struct mu_uuid none = { { 0 } };
 	MU_AUTO(page_clear) struct page page = { .count = 0 };
 	int64_t until_ms = mu_tick_ms() + API_ADMIN_LOOK_MS;
 
@@ -211,13 +212,18 @@ records_look(struct ask *a, struct look *l, struct mu_err *err)
 	json_list_begin(&l->w, NULL);
 	l->has_next = true;
 	while (l->has_next && l->rows < l->limit && mu_tick_ms() < until_ms) {
+		struct mu_uuid next;
+
 		page_clear(&page);
-		if (store_look_audit(a->api->store, &l->query, PAGE, record_keep, &page,
-		    err) != MU_OK ||
-		    page_take(a, l, &page, err) != MU_OK)
+		if (store_look_audit(a->api->store, &l->query, PAGE, record_keep, &page, &next,
+		    err) != MU_OK || page_take(a, l, &page, err) != MU_OK)
 			return err->rc;
-		l->has_next = page.count == PAGE || (page.count > 0 &&
-		    !mu_uuid_equal(&l->query.before, &page.list[page.count - 1].record_id));
+		if (page.count > 0 && !mu_uuid_equal(&l->query.before,
+		    &page.list[page.count - 1].record_id))
+			break;		/* enough, and some of the page is left */
+		l->has_next = !mu_uuid_equal(&next, &none);
+		if (l->has_next)
+			l->query.before = next;
 	}
 	json_list_end(&l->w);
 	json_end(&l->w);

@@ -76,16 +76,23 @@ static const struct store_sql receipts = { STORE_LOOK, "look_receipts",
     " AND made_at >= to_timestamp($2::bigint) AND receipt_id > $3::uuid") "AS r"
     " ORDER BY r.receipt_id LIMIT $4::bigint" };
 
-/* Records hold no blanks and escape every quote in a text, so a member is found by its bytes. */
+/*
+ * Records hold no blanks and escape every quote in a text, so a member is found by its bytes. No index
+ * knows them: a window of records is gone through, and the last row says where it ends.
+ */
 static const struct store_sql audit = { STORE_LOOK, "look_audit",
-    "SELECT r.record_id, r.body, coalesce((SELECT l.leaf_index FROM audit_leaf l"
-    " WHERE l.record_id = r.record_id), -1) FROM audit_record r WHERE r.record_id < $1::uuid"
-    " AND ($2 = '' OR r.kind = $2 OR (right($2, 1) = '.' AND starts_with(r.kind, $2)))"
-    " AND ($3 = '' OR strpos(r.body, '\"person\":\"' || $3 || '\"') > 0"
-    " OR strpos(r.body, '\"actor\":\"' || $3 || '\"') > 0)"
-    " AND ($4::bigint = 0 OR r.happened_at >= to_timestamp($4::bigint))"
-    " AND ($5::bigint = 0 OR r.happened_at < to_timestamp($5::bigint))"
-    " ORDER BY r.record_id DESC LIMIT $6::bigint" };
+    "WITH w AS MATERIALIZED (SELECT record_id, kind, body, happened_at FROM audit_record"
+    " WHERE record_id < $1::uuid ORDER BY record_id DESC LIMIT $7::bigint)"
+    " SELECT record_id, body, leaf, false AS is_end FROM (SELECT w.record_id, w.body, coalesce((SELECT"
+    " l.leaf_index FROM audit_leaf l WHERE l.record_id = w.record_id), -1) AS leaf FROM w WHERE"
+    " ($2 = '' OR w.kind = $2 OR (right($2, 1) = '.' AND starts_with(w.kind, $2)))"
+    " AND ($3 = '' OR strpos(w.body, '\"person\":\"' || $3 || '\"') > 0"
+    " OR strpos(w.body, '\"actor\":\"' || $3 || '\"') > 0)"
+    " AND ($4::bigint = 0 OR w.happened_at >= to_timestamp($4::bigint))"
+    " AND ($5::bigint = 0 OR w.happened_at < to_timestamp($5::bigint))"
+    " ORDER BY w.record_id DESC LIMIT $6::bigint) AS found"
+    " UNION ALL SELECT record_id, '', count, true FROM (SELECT record_id, (SELECT count(*) FROM w)"
+    " FROM w ORDER BY record_id LIMIT 1) AS last ORDER BY is_end, record_id DESC" };
 static const struct store_sql quarantined = { STORE_LOOK, "look_quarantine",
     "SELECT source, entry, reason, " AS_UNIX("since") " FROM quarantine ORDER BY source, entry" };
 
@@ -401,13 +408,14 @@ store_look_receipts(struct store *s, const struct mu_uuid *person_ids, size_t co
 
 enum mu_rc
 store_look_audit(struct store *s, const struct store_look_audit *ask, size_t max,
-    store_look_record_fn *each, void *ctx, struct mu_err *err)
+    store_look_record_fn *each, void *ctx, struct mu_uuid *out_next, struct mu_err *err)
 {
 	static const struct mu_uuid none = { .bytes = { 0 } };
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 	char person[MU_UUID_TEXT_BYTES] = "";
-	struct mu_uuid before = ask->before;
+	struct mu_uuid before = ask->before, record_id;
+	int count;
 
 	if (mu_uuid_equal(&before, &none))
 		(void)memset(before.bytes, 0xff, sizeof(before.bytes));
@@ -419,14 +427,19 @@ store_look_audit(struct store *s, const struct store_look_audit *ask, size_t max
 	arg_int(&args, ask->since_s);
 	arg_int(&args, ask->until_s);
 	arg_int(&args, (int64_t)max);
+	arg_int(&args, STORE_LOOK_RECORDS);
 	if (store_ask(s, &audit, &args, &rows, err) != MU_OK)
 		return err->rc;
-	for (int i = 0; i < PQntuples(rows); i++) {
-		struct mu_uuid record_id;
-
+	*out_next = none;
+	count = PQntuples(rows) - 1;		/* the last row is no record */
+	for (int i = 0; i < count; i++) {
 		row_uuid(rows, i, 0, &record_id);
 		each(ctx, &record_id, row_text(rows, i, 1), row_int(rows, i, 2));
 	}
+	if (count > 0 && count == (int)max)
+		*out_next = record_id;
+	else if (count >= 0 && row_int(rows, count, 2) == STORE_LOOK_RECORDS)
+		row_uuid(rows, count, 0, out_next);
 	return MU_OK;
 }
 

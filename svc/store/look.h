@@ -81,8 +81,13 @@ struct store_look_audit {
 };
 typedef void store_look_record_fn(void *ctx, const struct mu_uuid *record_id, const char *body,
     int64_t leaf_index);	/* body: canonical JSON; leaf_index -1: not numbered yet */
-MU_CHECKED enum mu_rc store_look_audit(struct store *s, const struct store_look_audit *ask, size_t max,
-    store_look_record_fn *each, void *ctx, struct mu_err *err);
+#define STORE_LOOK_RECORDS	5000	/* that one call goes through, whatever it finds */
+/*
+ * At most max of them, of the next STORE_LOOK_RECORDS there are. out_next: the before of the next
+ * call, zeros when nothing is behind.
+ */
+MU_CHECKED enum mu_rc store_look_audit(struct store *s, const struct store_look_audit *ask,
+    size_t max, store_look_record_fn *each, void *ctx, struct mu_uuid *out_next, struct mu_err *err);
 
 /* Who is quarantined. */
 typedef void store_look_quarantine_fn(void *ctx, const char *source, const char *entry,
