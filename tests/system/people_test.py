@@ -372,7 +372,7 @@ def P3_1_a_client_is_added_by_two_renewed_and_shut_out_at_once(stage):
     assert secret.status in (1, 2) and "private key" in secret.err, secret
 
     key2, csr2 = client_files(stage, "backup-2")
-    _, done = stage.office.act("client", "renew", "backup", "--csr", csr2)
+    done = stage.office.agree("client", "renew", "backup", "--csr", csr2)
     second = write_file(stage.workdir.path / "backup-2.crt", done["result"]["certificate"])
     wait_until("the renewed certificate is answered", lambda: pull(stage, second, key2) == 200, IN_TIME_S)
     assert pull(stage, first, key) in (401, 403), "the certificate that was replaced still opens the door"
