@@ -357,6 +357,8 @@ act_end(struct cli *c, const struct json_node *action, const struct json_node *p
 	}
 	if (strcmp(state, "pending") == 0) {
 		missing = approvals_missing(action);
+		if (missing == 0)	/* somebody who approved is an administrator no more */
+			missing = 1;
 		if (!c->json)
 			show_line(c->out, "pending: %.*s, %lld approval%s missing", ID_DIGITS,
 			    digest, (long long)missing, missing == 1 ? "" : "s");

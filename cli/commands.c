@@ -198,7 +198,8 @@ const struct command commands[] = {
 	{ "policy apply", "DIR [--base VERSION] [--reason TEXT]",
 	    "puts a folder of policies in force",
 	    "VERSION is the one that the plan was compared with, else the one in force now: where "
-	    "another has been applied since, it is refused.\n\n"
+	    "another has been applied since, it is refused; so is a policy under which no two "
+	    "administrators could change the policy again.\n\n"
 	    "  muster policy apply policies/ --base 4 --reason 'new office'\n",
 	    policy_apply_run, "policy.apply", NULL },
 
