@@ -21,7 +21,7 @@ from http.client import HTTPException
 from itertools import count
 
 from rig import proof, wire
-from rig.administrator import Administrator, Authenticator, Line
+from rig.administrator import STEP_S, Administrator, Authenticator, Line
 from rig.authority import EC_KEY, Authority, new_request
 from rig.directory import organisation
 from rig.musterd import TOP, process_name
@@ -455,7 +455,7 @@ def P5_13_only_the_right_code_opens_and_opens_once(stage):
     own = person_id(stage, one.person)
     digest, _ = identify(one)
     clock, shown = Authenticator.now, one.authenticator.at
-    for what, code in (("wrong", one.authenticator.wrong), ("two steps old", lambda: shown(clock() - 2)),
+    for what, code in (("wrong", one.authenticator.wrong), ("gone by", lambda: shown(clock() - 2)),
                        ("of a step to come", lambda: shown(clock() + 2))):
         with recorded(reader, "auth.", "action.") as records:
             answer = one.execute(digest, code())
@@ -551,6 +551,18 @@ def cut_short(stage, one, step, kind, after_s):
         f" {kind} after {after_s * 1000:.1f} ms, answered {answers}"
     assert done or answers != [200], "it was answered before it was done"
     return done
+
+
+@sentence
+def P5_13_a_code_that_was_not_used_in_time_opens_nothing(stage):
+    one = stage.crew.auditor
+    shown, clock = one.authenticator.at, Authenticator.now
+    wait_until("a code has gone by unused", lambda: one.authenticator.last < clock() - 2, 4 * STEP_S, 0.1)
+    with recorded(stage.crew.first, "auth.failed") as records:
+        answer, _ = knock(stage, log_in_body(one, code=shown(clock() - 2)))
+    assert answer.status == 401, "a code of two steps ago opened a session"
+    assert [r["reason"] for r in records] == ["code"], records
+    assert knock(stage, log_in_body(one, code=one.authenticator.code()))[0].status == 200
 
 
 @sentence
