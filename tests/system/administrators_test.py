@@ -499,7 +499,7 @@ def R_KILL_code_and_action_are_never_apart(stage):
     crew = stage.crew
     able = [crew.first, crew.second, crew.third, crew.keeper]
     unused, stood, moment_s = {}, {True: 0, False: 0}, 0.02
-    kinds = ["mu-admin", *["its store"] * 4] * (20 if LONG else 6)
+    kinds = ["mu-admin", *["its store"] * 4] * (20 if LONG else 5)
     for kind in kinds:
         one = min(able, key=lambda a: unused.get(a) or a.authenticator.next_step())
         step = unused.pop(one, 0)
