@@ -347,6 +347,9 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 		people_undefer(c);
 		c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy,
 		    s->row.listed_count);
+	} else {
+		/* Theirs follows: who was renamed is in no group until their new name is known, too. */
+		c->searches[DIRECTORY_PEOPLE].refreshing = true;
 	}
 	return MU_OK;
 }

@@ -79,6 +79,43 @@ groups_that_end_amid_people_count_at_their_end(void **state)
 	rig_sql_is("2", COOKIES);
 }
 
+/* a has another name, under which ops has them from now on. */
+static void
+a_is_renamed(void)
+{
+	struct attrs attrs = { 0 };
+	struct directory_entry e = { .entry_uuid = uuid_of("a"), .dn = "uid=anna",
+		.attrs = &attrs };
+	struct mu_err err = MU_ERR_INIT;
+
+	attrs_add(&attrs, "uid", "a");
+	attrs_add(&attrs, "employeeType", "staff");
+	MUST(directory.events->entry(directory.ctx, DIRECTORY_PEOPLE, &e, &err));
+	attrs_clear(&attrs);
+}
+
+static void
+who_is_renamed_keeps_the_roles_of_their_groups(void **state)
+{
+	static const char *const members[] = { "uid=anna", "uid=b" };
+
+	(void)state;
+	begins(DIRECTORY_GROUPS, false);
+	group("ops", members, 2);
+	refreshed(DIRECTORY_GROUPS, VERDICT_COMPLETE, DIRECTORY_DELTA, 1);
+	slice();
+	rig_sql_is("2", "SELECT count(*) FROM person WHERE roles LIKE '%ops%'");
+	begins(DIRECTORY_PEOPLE, false);
+	a_is_renamed();
+	refreshed(DIRECTORY_PEOPLE, VERDICT_COMPLETE, DIRECTORY_DELTA, 1);
+	slice();
+	rig_sql_is("2", "SELECT count(*) FROM person WHERE roles LIKE '%ops%'");
+	rig_sql_is("1", "SELECT count(*) FROM person WHERE dn = 'uid=anna'");
+	rig_sql_is("0", "SELECT count(*) FROM audit_record WHERE kind = 'person.changed'"
+	    " AND body LIKE '%\"lost\":\"ops\"%'");
+	rig_sql_is("2", COOKIES);
+}
+
 static void
 who_waits_for_a_decision_gets_it_on_the_next_connection(void **state)
 {
@@ -296,6 +333,7 @@ main(void)
 		ROW(refused_slice_keeps_no_cookie),
 		ROW(refused_end_is_no_end),
 		ROW(groups_that_end_amid_people_count_at_their_end),
+		ROW(who_is_renamed_keeps_the_roles_of_their_groups),
 		ROW(who_waits_for_a_decision_gets_it_on_the_next_connection),
 		ROW(who_waits_for_a_decision_gets_it_after_a_kill),
 		ROW(narrowed_listing_is_no_place_to_resume_from),
