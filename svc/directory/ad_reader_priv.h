@@ -22,9 +22,9 @@
  * is listed. So it is every day, for what no change tells (rights that were taken away), and long
  * before the lifetime of tombstones (MS-ADTS 3.1.1.5.5: 2 days at least) lets them be forgotten.
  *
- * Another server, or this one restored, may not know yet what we have been told already. Who is
- * missing there is not believed to be gone until replication has had time; nobody is missing from
- * a server whose USNs ran backwards until they have caught up, and then everybody is listed.
+ * Another server, or this one restored, may not know yet what we have been told already: who is
+ * missing there is not believed to be gone until replication has had time. Of a server whose USNs
+ * ran backwards nothing is believed until they have caught up, and then everybody is listed.
  */
 #ifndef DIRECTORY_AD_READER_PRIV_H
 #define DIRECTORY_AD_READER_PRIV_H

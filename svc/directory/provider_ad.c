@@ -20,8 +20,8 @@ static const char other_server[] = "another domain controller answers than befor
     "before everybody is listed again, in 3 h or by muster sync run; name one domain controller in "
     "uri";
 static const char rolled_back[] = "the domain controller is older than what it has told us before "
-    "(a USN rollback: was it restored from a snapshot?): nobody is removed until it has caught up; "
-    "if what it holds is right, say so by muster sync run";
+    "(a USN rollback: was it restored from a snapshot?): nothing of it is believed until it has "
+    "caught up; if what it holds is right, say so by muster sync run";
 
 enum mu_rc
 directory_ad_sent(struct directory *d, int rc)
@@ -128,13 +128,6 @@ cookie_weigh(struct directory *d, struct search *s)
 		d->advice = other_server;
 		return false;
 	}
-	if (ad->from.usn > ad->usn) {
-		s->stale = true;
-		ad->next.usn = ad->from.usn;	/* until it is reached: then everybody is listed */
-		ad->next.list_at_s = 0;
-		d->advice = rolled_back;
-		return false;
-	}
 	ad->next.list_at_s = ad->from.list_at_s;
 	if (now_s < ad->from.trust_at_s && ad->from.trust_at_s <= now_s + SETTLE_S) {
 		ad->next.trust_at_s = ad->from.trust_at_s;
@@ -142,6 +135,29 @@ cookie_weigh(struct directory *d, struct search *s)
 	}
 	return now_s < ad->from.list_at_s && ad->from.list_at_s <= now_s + LIST_EVERY_S &&
 	    (ad->from.dirsync.size_bytes > 0 || !directory_ad_is_dirsync(d));
+}
+
+/*
+ * Nothing is taken from a server that ran backwards: who was disabled since would get all of it
+ * back. When it has caught up its USNs mean other changes than those we know, so everybody is
+ * listed.
+ */
+static enum mu_rc
+rollback_end(struct directory *d)
+{
+	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+		struct mu_buf *kept = &d->searches[i].kept;
+		struct ad_cookie cookie = { .usn = 0 };
+
+		if (!directory_ad_cookie_decode(kept->data, kept->size_bytes, &cookie))
+			continue;
+		cookie.list_at_s = 0;
+		mu_buf_reset(kept);
+		directory_ad_cookie_encode(&cookie, kept);
+		mu_buf_clear(&cookie.dirsync);
+	}
+	directory_doom(d, VERDICT_STALE, rolled_back, "");
+	return MU_OK;
 }
 
 /* Which server this is, and what it shows, is known. */
@@ -155,8 +171,11 @@ search_begin(struct directory *d, enum directory_search search)
 	ad->next.usn = ad->usn;
 	if (!ad->deleted_shown && !directory_ad_is_dirsync(d))
 		advise(d, no_deleted);
-	if (!s->full && directory_ad_cookie_decode(s->kept.data, s->kept.size_bytes, &ad->from) &&
-	    cookie_weigh(d, s) && (ad->deleted_shown || directory_ad_is_dirsync(d)))
+	if (s->full || !directory_ad_cookie_decode(s->kept.data, s->kept.size_bytes, &ad->from))
+		return full_begin(d, search);
+	if (mu_uuid_equal(&ad->from.invocation_id, &ad->invocation_id) && ad->from.usn > ad->usn)
+		return rollback_end(d);
+	if (cookie_weigh(d, s) && (ad->deleted_shown || directory_ad_is_dirsync(d)))
 		return changes_begin(d, search);
 	return full_begin(d, search);
 }

@@ -40,6 +40,7 @@ struct play {
 	enum settings_follow follow;
 	struct object objects[OBJECTS_MAX];
 	int64_t usn;			/* highestCommittedUSN; 0: USN + 10 */
+	unsigned int backwards;		/* so many times, then USN + 10; 0: for ever */
 	char invocation;		/* 0: as in the beginning */
 	enum ask at;			/* where something happens: */
 	int code;			/* this result, */
@@ -54,6 +55,7 @@ struct play {
 	const char *people, *staff;	/* what the reader holds in the end */
 	size_t removed, missing, quarantined;
 	bool full;			/* it has listed everybody */
+	bool cut;			/* no read comes to its end */
 	const char *text;		/* of the verdict, a part */
 };
 
@@ -62,7 +64,7 @@ static const struct object beginning[] = {
 	{ .name = NULL },
 };
 
-static unsigned int times, drifts;
+static unsigned int times, drifts, roots;
 static size_t lists;
 
 /* --- Reading what is asked ----------------------------------------------------------------------- */
@@ -302,9 +304,12 @@ static void
 root_send(struct server *s, int msgid, const struct play *play)
 {
 	BerElement *ber = entry_begin(msgid, "");
+	int64_t usn = play == NULL ? USN : play->usn == 0 ? USN + 10 : play->usn;
 
+	if (play != NULL && play->backwards != 0 && roots++ >= play->backwards)
+		usn = USN + 10;
 	text_add(ber, "dsServiceName", SERVICE);
-	number_add(ber, "highestCommittedUSN", play == NULL ? USN : play->usn == 0 ? USN + 10 : play->usn);
+	number_add(ber, "highestCommittedUSN", usn);
 	assert_true(ber_printf(ber, "{s[ss]}", "namingContexts", "CN=Configuration,DC=corp", "DC=Corp") >= 0);
 	entry_end(s, ber);
 }
@@ -492,7 +497,7 @@ static struct play plays[] = {
 	    .code = LDAP_UNAVAILABLE_CRITICAL_EXTENSION, .mute = true,
 	    .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .missing = 1, .full = true },
 	{ "a server that is busy has refused nothing", DS, { ANA, CEM, STAFF }, .at = CHANGES, .code = LDAP_BUSY,
-	    .mute = true, .want = VERDICT_UNREACHABLE, AS_WAS, .text = "busy" },
+	    .mute = true, .want = VERDICT_UNREACHABLE, .cut = true, AS_WAS, .text = "busy" },
 	{ "a cookie of yesterday has everybody listed", BY_USN, { ANA, CEM, STAFF }, .list_at_s = 1,
 	    .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .missing = 1, .full = true },
 	{ "so has one from the future", BY_USN, { ANA, CEM, STAFF }, .list_at_s = 99999999999,
@@ -504,13 +509,13 @@ static struct play plays[] = {
 	    { ANA, CEM, STAFF, { .name = "dora" } },
 	    .invocation = 'J', .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
 	    .text = "another domain controller" },
-	{ "R_AD USNs that ran backwards: everybody is listed, nobody goes", BY_USN, { ANA, CEM, STAFF, { .name = "dora" } },
-	    .usn = USN - 1, .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
-	    .text = "USN rollback" },
-	{ "R_AD DirSync: USNs that ran backwards: everybody is listed, nobody goes", DS,
-	    { ANA, CEM, STAFF, { .name = "dora" } },
-	    .usn = USN - 1, .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
-	    .text = "USN rollback" },
+	{ "R_AD USNs that ran backwards: nothing is believed", BY_USN, { ANA, CEM, STAFF, { .name = "dora" } },
+	    .usn = USN - 1, .want = VERDICT_STALE, .cut = true, AS_WAS, .text = "USN rollback" },
+	{ "R_AD DirSync: USNs that ran backwards: nothing is believed", DS, { ANA, CEM, STAFF, { .name = "dora" } },
+	    .usn = USN - 1, .want = VERDICT_STALE, .cut = true, AS_WAS, .text = "USN rollback" },
+	{ "R_AD when they have caught up everybody is listed", BY_USN, { ANA, CEM, STAFF, { .name = "dora" } },
+	    .usn = USN - 1, .backwards = 3, .want = VERDICT_COMPLETE, .people = "ana cem dora", .staff = "ana ben",
+	    .missing = 1, .full = true },
 	{ "where deleted entries are not shown everybody is listed", BY_USN, { ANA, CEM, STAFF }, .hides_deleted = true,
 	    .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .missing = 1, .full = true,
 	    .text = "CN=Deleted Objects" },
@@ -530,23 +535,23 @@ static struct play plays[] = {
 	{ "R_AD one whose ranges do not come cuts short", DS,
 	    { ANA, BEN, CEM, { .name = "staff", .is = CHANGED, .members = "ana ben cem dora eva" } }, .range = 2,
 	    .at = MEMBERS, .code = LDAP_ADMINLIMIT_EXCEEDED, .mute = true,
-	    .want = VERDICT_TRUNCATED, AS_WAS, .text = "limit" },
+	    .want = VERDICT_TRUNCATED, .cut = true, AS_WAS, .text = "limit" },
 
 	{ "a server that is none of Active Directory", DS, ALL, .at = ROOT, .mute = true,
-	    .want = VERDICT_UNREACHABLE, AS_WAS, .text = "no domain controller" },
+	    .want = VERDICT_UNREACHABLE, .cut = true, AS_WAS, .text = "no domain controller" },
 	{ "one that hides its invocationId", BY_USN, ALL, .at = SERVICE_ASK, .mute = true,
-	    .want = VERDICT_UNREACHABLE, AS_WAS, .text = "invocationId" },
+	    .want = VERDICT_UNREACHABLE, .cut = true, AS_WAS, .text = "invocationId" },
 	{ "one that refuses to show it", BY_USN, ALL, .at = SERVICE_ASK, .code = LDAP_INSUFFICIENT_ACCESS,
-	    .mute = true, .want = VERDICT_UNREACHABLE, AS_WAS, .text = "invocationId" },
+	    .mute = true, .want = VERDICT_UNREACHABLE, .cut = true, AS_WAS, .text = "invocationId" },
 	{ "DirSync without a cookie is no answer", DS, ALL, .at = CHANGES, .mute = true,
-	    .want = VERDICT_TRUNCATED, AS_WAS, .text = "without a cookie" },
+	    .want = VERDICT_TRUNCATED, .cut = true, AS_WAS, .text = "without a cookie" },
 	{ "a connection lost in a listing cuts short", BY_USN, { ANA, STAFF }, .list_at_s = 1, .at = LIST,
-	    .closes = true, .want = VERDICT_TRUNCATED, AS_WAS, .text = "lost" },
+	    .closes = true, .want = VERDICT_TRUNCATED, .cut = true, AS_WAS, .text = "lost" },
 	{ "a connection lost among changes removes nobody", DS,
 	    { ANA, BEN, { .name = "cem", .is = CHANGED | GONE }, STAFF }, .at = WHOLE, .closes = true,
-	    .want = VERDICT_UNREACHABLE, AS_WAS, .text = "lost" },
+	    .want = VERDICT_UNREACHABLE, .cut = true, AS_WAS, .text = "lost" },
 	{ "a limit in a listing cuts short", BY_USN, { ANA, STAFF }, .list_at_s = 1, .at = LIST,
-	    .code = LDAP_SIZELIMIT_EXCEEDED, .want = VERDICT_TRUNCATED, AS_WAS, .text = "limit" },
+	    .code = LDAP_SIZELIMIT_EXCEEDED, .want = VERDICT_TRUNCATED, .cut = true, AS_WAS, .text = "limit" },
 	{ "a reference elsewhere makes no listing whole", BY_USN, { ANA, STAFF }, .list_at_s = 1, .reference = true,
 	    .want = VERDICT_TRUNCATED, AS_WAS, .full = true, .text = "references" },
 	{ "among changes it says nothing", BY_USN, { ANA, { .name = "ben", .is = CHANGED | GONE }, CEM, STAFF },
@@ -621,7 +626,7 @@ play_row(void **state)
 
 	play_now = *state;
 	source.follow = play_now->follow;
-	times = 0;
+	times = roots = 0;
 	drifts = play_now->drifts;
 	server_open(&server, m->loop, search_answer);
 	(void)snprintf(uri, sizeof(uri), "ldap://127.0.0.1:%u", server.port);
@@ -636,8 +641,7 @@ play_row(void **state)
 	server.play = play_now;
 	lists = 0;
 	model_open(m, &source);
-	model_run(m, play_now->want == VERDICT_UNREACHABLE || (play_now->want == VERDICT_TRUNCATED &&
-	    !play_now->reference) ? play_is_cut : play_is_over, 5000, play_now->name);
+	model_run(m, play_now->cut ? play_is_cut : play_is_over, 5000, play_now->name);
 	model_names_check(m, DIRECTORY_PEOPLE, play_now->people);
 	staff_check(m, play_now->staff);
 	assert_int_equal(play_now->removed, s->removed_count);
