@@ -12,7 +12,7 @@
  * executes. Gates, roles, scopes and the people's facts are looked at again when it is executed. It is executed once
  * however often it is sent: whoever sends it again gets the same answer. Pending actions lapse after 24 h.
  *
- * Nobody acts on their own rights: neither asker nor approver is among the targets. Every refusal is
+ * Who has no permission admin.remove acts on no administrator. Nobody acts on their own rights: neither asker nor approver is among the targets. Every refusal is
  * recorded (AUDIT_ACTION_REFUSED), so is every step that succeeds, in the transaction of its effect.
  */
 #ifndef ACTION_ACTION_H

@@ -245,6 +245,27 @@ is_about_all(const struct action_document *d)
 	return d->target_count == 0 || d->kind == ACTION_ADMIN_ENROL;
 }
 
+/*
+ * Who may not remove administrators touches none of them: else a helpdesk shuts everybody out with one
+ * code. Reads all administrators, of whom there are few, and only where somebody is meant.
+ */
+static enum mu_rc
+administrators_check(const struct action_job *j, const struct auth_who *who, struct mu_err *err)
+{
+	MU_AUTO(store_administrators_clear) struct store_administrators list = { NULL, 0 };
+	const char *removes = action_kind_name(ACTION_ADMIN_REMOVE);
+
+	if (j->people.count == 0 || policy_admin_may(j->policy, who->role, removes))
+		return MU_OK;
+	if (store_administrator_list(j->host->store, &list, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < list.count; i++)
+		if (action_person_find(&j->people, &list.list[i].person_id) != NULL)
+			return mu_fail(err, MU_EDENIED, "one of them is an administrator, and the role %s has no"
+			    " permission %s: ask an administrator who has it", who->role, removes);
+	return MU_OK;
+}
+
 /* Nobody acts on their own rights; and everyone it is about is within the scope. */
 static enum mu_rc
 reach_check(const struct action_job *j, const struct auth_who *who, const char *permission,
@@ -266,7 +287,7 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 		if (action_allow(j->policy, who, permission, &facts, err) != MU_OK)
 			return err->rc;
 	}
-	return MU_OK;
+	return strcmp(permission, "approve") == 0 ? MU_OK : administrators_check(j, who, err);
 }
 
 /*

@@ -481,6 +481,20 @@ gate_row(void **state)
 	member_is("needs.approvals", g->approvals);
 }
 
+/* Each of the others by one code of a helpdesk, and nobody would be left to reinstate them. */
+static void
+P5_11_who_may_not_remove_administrators_touches_none(void **state)
+{
+	struct admin desk = admin_new("desk", "helpdesk", "department=IT");
+
+	(void)state;
+	refused(MU_EDENIED, propose(&desk, REVOKE("bob")), "no permission admin.remove");
+	refused(MU_EDENIED, propose(&desk,
+	    "{\"action\":\"revoke\",\"reason\":\"r\",\"targets\":[\"ida\",\"bob\"]}"), "an administrator");
+	OK(propose(&desk, REVOKE("ida")));
+	OK(propose(&ann, REVOKE("bob")));
+}
+
 /* Who is a target has no say, and who may not approve neither. */
 static void
 approvers_are_not_just_anybody(void **state)
@@ -838,6 +852,7 @@ main(void)
 		CASE(a_grant_waits_for_the_second_person),
 		CASE(two_approvals_are_two_people),
 		CASE(approvers_are_not_just_anybody),
+		CASE(P5_11_who_may_not_remove_administrators_touches_none),
 		CASE(an_approver_who_left_approves_nothing),
 		CASE(an_approval_written_past_muster_is_none),
 		CASE(whoever_asked_must_still_be_one_who_may),
