@@ -354,10 +354,11 @@ brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 	for (size_t i = 0; i < b->count; i++) {
 		struct decided *d = &b->list[i];
 		bool waits = d->heard ? a->defer_news : a->defer_rows;
+		bool unsure = a->rows_unsure && d->entry == NULL && !d->heard;
 
-		if (d->skip || d->kept || d->braked || !d->change.removal)
+		if (d->skip || d->kept || d->braked || (!d->change.removal && !unsure))
 			continue;
-		if (d->hold == BATCH_HELD)	/* until released, or back as they were */
+		if (d->hold == BATCH_HELD && d->change.removal)	/* until released or back */
 			hold(a, d);
 		else if (waits && (d->hold == BATCH_FREE || d->entry == NULL))
 			defer(a, d);

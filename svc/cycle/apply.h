@@ -15,6 +15,11 @@ struct cycle_apply {
 	 * alone.
 	 */
 	bool defer_news, defer_rows;
+	/*
+	 * By the row alone not only removals: a group may know somebody by a new name that we do
+	 * not know yet, and who is in no group may gain by that.
+	 */
+	bool rows_unsure;
 	struct slice *deferred;
 	/* entries are copied to deferred up to so many; beyond, held */
 	size_t deferred_keep;

@@ -282,7 +282,8 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	    *groups = &c->searches[DIRECTORY_GROUPS];
 	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = mu_now_ms(),
 		.defer_news = people->refreshing,
-		.defer_rows = people->refreshing || groups->refreshing, .deferred = &c->deferred,
+		.defer_rows = people->refreshing || groups->refreshing,
+		.rows_unsure = people->refreshing || groups->refreshing, .deferred = &c->deferred,
 		.deferred_keep = c->deferred_keep, .force_hold = c->deferred_over,
 		.every_entry = c->held || c->anew, .told = &told };
 	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms,
