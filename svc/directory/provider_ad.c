@@ -117,12 +117,13 @@ changes_begin(struct directory *d, enum directory_search search)
 
 /* Compares our cookie with the server; false: it does not say what changed since. */
 static bool
-cookie_weigh(struct directory *d)
+cookie_weigh(struct directory *d, struct search *s)
 {
 	struct ad *ad = d->ad;
 	int64_t now_s = mu_now_s();
 
 	if (!mu_uuid_equal(&ad->from.invocation_id, &ad->invocation_id)) {
+		s->stale = true;
 		ad->next.list_at_s = ad->next.trust_at_s = now_s + SETTLE_S;
 		d->advice = other_server;
 		return false;
@@ -174,7 +175,7 @@ search_begin(struct directory *d, enum directory_search search)
 		return full_begin(d, search);
 	if (mu_uuid_equal(&ad->from.invocation_id, &ad->invocation_id) && ad->from.usn > ad->usn)
 		return rollback_end(d);
-	if (cookie_weigh(d) && (ad->deleted_shown || directory_ad_is_dirsync(d)))
+	if (cookie_weigh(d, s) && (ad->deleted_shown || directory_ad_is_dirsync(d)))
 		return changes_begin(d, search);
 	return full_begin(d, search);
 }
