@@ -858,6 +858,8 @@ on_open(void *ctx)
 		return;
 	}
 	c->full_due = false;
+	mu_log("source.opened", "source", c->host.source->name, "read",
+	    resume.cookies[DIRECTORY_PEOPLE].size_bytes == 0 ? "full" : "changes", NULL);
 	if (directory_open(c->host.loop, c->host.source, &resume, &events, c, &c->directory,
 	    &err) != MU_OK) {
 		mu_log_err(&err, "source.wrong", "source", c->host.source->name, NULL);

@@ -34,7 +34,8 @@ READ_RULES = [
 
 
 class Directory:
-    def __init__(self, workdir, authority, entries=None, sessionlog=500):
+    def __init__(self, workdir, authority, entries=None, sessionlog=500,
+                 maxsize=256 << 20):
         self.folder = workdir.make("slapd", USER)
         self.port = free_port()
         self.uri = f"ldap://127.0.0.1:{self.port}"
@@ -43,6 +44,7 @@ class Directory:
         self.admin_password = secrets.token_hex(12)
         self.muster_password = secrets.token_hex(12)
         self.sessionlog = sessionlog
+        self.maxsize = maxsize
         self.certificate = authority.issue("slapd", owner=USER)
         self.conf = self.folder / "slapd.conf"
         self.write_conf(READ_RULES)
@@ -63,7 +65,7 @@ class Directory:
             f"TLSCertificateKeyFile {key}", "TLSVerifyClient never",
             "database config", f"rootpw {self.admin_password}",
             "database mdb", f"suffix {organisation.SUFFIX}", f"rootdn {ADMIN_DN}",
-            f"rootpw {self.admin_password}", f"directory {self.folder}/db", "maxsize 268435456",
+            f"rootpw {self.admin_password}", f"directory {self.folder}/db", f"maxsize {self.maxsize}",
             "index objectClass,entryUUID,entryCSN eq", "index uid,cn,mail,member eq",
             *[f"access {rule}" for rule in rules],
             "overlay syncprov", "syncprov-checkpoint 100 1", f"syncprov-sessionlog {self.sessionlog}"]
@@ -71,12 +73,14 @@ class Directory:
 
     def load(self, entries):
         """Replaces the database's content, as its own user; slapd must not be running. Entries may
-        be pairs as organisation.entries() yields, or LDIF text as dump() returns."""
+        be pairs as organisation.entries() yields, LDIF text as dump() returns, or a file of it."""
         database = self.folder / "db"
         shutil.rmtree(database, ignore_errors=True)
         database.mkdir()
-        text = entries if isinstance(entries, str) else organisation.ldif(entries)
-        ldif = write_file(self.folder / "base.ldif", text, USER, 0o600)
+        ldif = entries
+        if not isinstance(entries, Path):
+            text = entries if isinstance(entries, str) else organisation.ldif(entries)
+            ldif = write_file(self.folder / "base.ldif", text, USER, 0o600)
         run(["/usr/sbin/slapadd", "-q", "-w", "-f", self.conf, "-b", organisation.SUFFIX, "-l", ldif])
         for path in [database, *database.iterdir()]:
             shutil.chown(path, *owner_of(self.folder))
