@@ -60,6 +60,8 @@ struct action_host {
 	/* Is it a platform, a source of the configuration? */
 	bool (*platform_exists)(void *ctx, const char *name);
 	bool (*source_exists)(void *ctx, const char *name);
+	/* The only roles and levels that a source may give its people; NULL: all. */
+	const struct authority *(*authority)(void *ctx, const char *source);
 	/* After a commit: hands a public file out ("clients/NAME.crt"). */
 	void (*publish)(void *ctx, const char *name, const char *content);
 	const char *mail;	/* the mapped name of mail addresses, "" for none */

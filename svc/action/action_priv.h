@@ -131,6 +131,9 @@ MU_CHECKED enum mu_rc action_who_resolve(struct action_job *j, const struct auth
     const struct action_request *request, struct action_document *doc, struct mu_buf *out_json,
     struct mu_err *err);
 
+/* What filters see of them, and what bounds their roles; borrowed from both. */
+struct facts action_facts(const struct action_host *h, const struct store_person *p);
+
 int action_uuid_order(const void *a, const void *b);		/* struct mu_uuid, for qsort */
 /* Sorts, drops repeats; returns how many are left. */
 size_t action_uuids_unique(struct mu_uuid *list, size_t count);

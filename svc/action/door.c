@@ -279,7 +279,7 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 		    action_kind_name(j->doc->kind));
 	for (size_t i = 0; i < j->people.count; i++) {
 		const struct store_person *p = &j->people.list[i];
-		const struct facts facts = { &p->attrs, &p->groups };
+		const struct facts facts = action_facts(j->host, p);
 
 		if (mu_uuid_equal(&p->person_id, &who->person_id))
 			return mu_fail(err, MU_EDENIED, "nobody acts on their own rights: ask"
@@ -308,7 +308,8 @@ standing_check(const struct visit *v, const struct mu_uuid *person_id, const cha
 	auth_administrator_encode(&a, &bytes);
 	if (mac_right(v, &bytes, a.mac, &right, err) != MU_OK)
 		return err->rc;
-	if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked)
+	if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked ||
+	    !auth_source_administers(v->host->auth, a.source))
 		return mu_fail(err, MU_EDENIED, "no administrator any more");
 	return reach_check(&v->job, &(struct auth_who){ .person_id = *person_id, .role = a.role },
 	    permission, err);

@@ -300,7 +300,7 @@ grant_person_check(struct action_job *j, const struct store_person *p, struct mu
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
 	struct policy_subject subject = {
-		.facts = { &p->attrs, &p->groups }, .state = p->state, .blocked = p->blocked,
+		.facts = action_facts(j->host, p), .state = p->state, .blocked = p->blocked,
 		.granted = &granted,
 	};
 	struct policy_request request;
@@ -584,7 +584,8 @@ standing_keep(const struct action_job *j, struct store_administrators *l, struct
 		auth_administrator_encode(&a, &bytes);
 		if (mac_right(j, &bytes, a.mac, &right, err) != MU_OK)
 			return err->rc;
-		if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked)
+		if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked ||
+		    !auth_source_administers(j->host->auth, a.source))
 			continue;
 		l->list[i] = l->list[kept];
 		l->list[kept++] = a;

@@ -27,6 +27,12 @@ action_uuids_unique(struct mu_uuid *list, size_t count)
 	return kept;
 }
 
+struct facts
+action_facts(const struct action_host *h, const struct store_person *p)
+{
+	return (struct facts){ &p->attrs, &p->groups, p->source, h->authority(h->ctx, p->source) };
+}
+
 enum mu_rc
 action_allow(const struct policy *p, const struct auth_who *who, const char *permission,
     const struct facts *facts, struct mu_err *err)
@@ -80,7 +86,7 @@ candidates_write(struct resolving *r, const char *given, const struct mu_uuid *i
 	json_object_begin(&r->w, NULL);
 	json_list_begin(&r->w, "candidates");
 	for (size_t i = 0; i < people.count; i++) {
-		const struct facts facts = { &people.list[i].attrs, &people.list[i].groups };
+		const struct facts facts = action_facts(r->job->host, &people.list[i]);
 
 		if (policy_admin_reaches(r->job->policy, r->who->role, &facts))
 			action_person_json(&r->w, NULL, &people.list[i]);

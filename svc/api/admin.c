@@ -148,11 +148,11 @@ ask_begin(struct ask *a, struct mu_err *err)
 bool
 ask_reaches(const struct ask *a, const struct store_person *person)
 {
-	struct facts facts = { NULL, NULL };
+	struct facts facts = { NULL, NULL, NULL, NULL };
 	struct mu_err err = MU_ERR_INIT;
 
 	if (person != NULL)
-		facts = (struct facts){ &person->attrs, &person->groups };
+		facts = (struct facts){ &person->attrs, &person->groups, person->source, NULL };
 	return action_allow(a->policy, &a->who, a->permission, &facts, &err) == MU_OK;
 }
 

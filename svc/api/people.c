@@ -213,7 +213,7 @@ page_take(struct ask *a, struct look *l, const struct mu_uuid *ids, size_t count
 		l->after = ids[i];
 		if (p == NULL)
 			continue;
-		facts = (struct facts){ &p->attrs, &p->groups };
+		facts = (struct facts){ &p->attrs, &p->groups, p->source, NULL };
 		if ((l->match != NULL && !filter_match(l->match, &facts)) || !ask_reaches(a, p))
 			continue;
 		person_write(&l->w, p, is_held(held, &p->person_id), NULL);
@@ -392,13 +392,16 @@ person_explain(struct ask *a, const struct store_person *p, const char *role,
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
 	MU_AUTO(store_holds_clear) struct store_holds held = { NULL, 0 };
-	struct policy_subject subject = { .facts = { &p->attrs, &p->groups }, .state = p->state,
+	const struct action_host *actions = a->api->host.actions;
+	struct policy_subject subject = { .facts = { &p->attrs, &p->groups, p->source,
+		    actions->authority(actions->ctx, p->source) }, .state = p->state,
 		.blocked = p->blocked, .identified = is_vouched(p) ? p->vouched.level : "",
 		    .granted = &granted };
 
 	if (store_brake_hold_find(a->api->store, &p->person_id, 1, &held, err) != MU_OK)
 		return err->rc;
-	if (is_held(&held, &p->person_id))
+	subject.sourceless = !actions->source_exists(actions->ctx, p->source);
+	if (is_held(&held, &p->person_id) || subject.sourceless)
 		subject.kept = &p->roles;
 	for (size_t i = 0; i < p->grant_count; i++)
 		if (p->grants[i].starts_at_s <= a->now_ms / 1000 &&

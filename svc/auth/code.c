@@ -16,7 +16,8 @@ is_code(const struct mu_secret *code)
 
 /* Why no code of this administrator opens anything now: what is recorded, and in err what they are told. */
 static const char *
-standing(const struct store_administrator *a, enum auth_purpose purpose, struct mu_err *err)
+standing(const struct auth_host *h, const struct store_administrator *a, enum auth_purpose purpose,
+    struct mu_err *err)
 {
 	static const struct mu_uuid console = { { 0 } };
 	bool works = a->active && a->seed.confirmed;
@@ -30,6 +31,11 @@ standing(const struct store_administrator *a, enum auth_purpose purpose, struct 
 	if (a->blocked) {
 		(void)mu_fail(err, MU_EDENIED, "You were revoked: another administrator reinstates you.");
 		return "revoked";
+	}
+	if (!auth_source_administers(h, a->source)) {
+		(void)mu_fail(err, MU_EDENIED, "You are no administrator any more: people of the source %s "
+		    "are none.", a->source);
+		return "of a source without administrators";
 	}
 	if (a->seed.locked_at_s != 0) {
 		(void)mu_fail(err, MU_EDENIED, "%s", LOCKED);
@@ -123,7 +129,7 @@ auth_code_take(const struct auth_try *t, enum auth_purpose purpose, const struct
 		    "Another administrator enrols you anew.");
 		return auth_refuse(t, "row tampered", err);
 	}
-	reason = standing(&a, purpose, err);
+	reason = standing(t->host, &a, purpose, err);
 	if (reason != NULL)
 		return auth_refuse(t, reason, err);
 	rc = auth_code_check(h, t->person_id, &a.seed, code, &step, err);

@@ -71,6 +71,9 @@ auth_fresh_make(const struct auth_host *h, const struct mu_uuid *person_id, cons
 	if (a.state != PERSON_ACTIVE || a.blocked)
 		return mu_fail(err, MU_EDENIED, "%s is %s: only who is active becomes an "
 		    "administrator.", a.uid, a.blocked ? "revoked" : person_state_name(a.state));
+	if (!auth_source_administers(h, a.source))
+		return mu_fail(err, MU_EDENIED, "%s comes from the source %s, whose people are no "
+		    "administrators: the configuration says so (administrators).", a.uid, a.source);
 	if (by == NULL && a.active)
 		return mu_fail(err, MU_EDENIED, "%s is an active administrator already.", a.uid);
 	if (a.version > 0) {

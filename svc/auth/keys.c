@@ -102,6 +102,12 @@ issue(const struct auth_host *h, uint16_t op, const char *name, const char *csr_
 	return msg_issued_decode(&r, out_issued) ? MU_OK : malformed(err, "a certificate");
 }
 
+bool
+auth_source_administers(const struct auth_host *h, const char *source)
+{
+	return h->administers == NULL || h->administers(h->ctx, source);
+}
+
 enum mu_rc
 auth_mac(void *host, const struct mu_buf *bytes, size_t count, unsigned char (*out_macs)[MAC_BYTES],
     struct mu_err *err)

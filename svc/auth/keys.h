@@ -20,8 +20,13 @@ typedef enum mu_rc auth_ask_fn(void *ctx, uint16_t op, const struct mu_buf *body
 struct auth_host {
 	struct store *store;		/* STORE_ADMIN | STORE_AUDIT | STORE_PERSON */
 	auth_ask_fn *ask;
-	void *ctx;			/* for ask */
+	void *ctx;			/* for ask and administers */
+	/* May people of this source be administrators? NULL: of all sources. */
+	bool (*administers)(void *ctx, const char *source);
 };
+
+/* As host->administers says. */
+bool auth_source_administers(const struct auth_host *h, const char *source);
 
 /* The same types as cycle_mac_fn and cycle_mac_check_fn; ctx is a struct auth_host. */
 MU_CHECKED enum mu_rc auth_mac(void *host, const struct mu_buf *bytes, size_t count,

@@ -57,6 +57,8 @@ candidate_choose(const struct auth_try *t, const struct store_administrators *l,
 			reason = "not active in the directory";
 		} else if (a->blocked) {
 			reason = "revoked";
+		} else if (!auth_source_administers(t->host, a->source)) {
+			reason = "of a source without administrators";
 		} else {
 			one = a;
 			count++;

@@ -49,6 +49,9 @@ auth_session_find(const struct auth_host *h, const unsigned char fingerprint[32]
 		return mu_fail(err, MU_EDENIED, "You are no administrator any more: your person is %s.",
 		    a.blocked ? "revoked" : a.state != PERSON_ACTIVE ? person_state_name(a.state) :
 		    "to be enrolled anew");
+	if (!auth_source_administers(h, a.source))
+		return mu_fail(err, MU_EDENIED, "You are no administrator any more: people of the "
+		    "source %s are none.", a.source);
 	*out_who = (struct auth_who){ a.person_id, x.session_id, MU_TAKE(a.role), MU_TAKE(a.uid),
 		MU_TAKE(a.display_name), x.expires_at_s };
 	return MU_OK;

@@ -20,6 +20,8 @@
 #define EVERY_S		30
 #define EVERY_MAX_S	86400
 #define TIME_SUFFIX	"time"
+#define SUFFIX_FIRST	".-_"
+#define ROLE_BYTES	64
 
 /* What the functions below share while one file is read. */
 struct reading {
@@ -277,6 +279,9 @@ attribute_name_check(struct reading *r, const struct config_node *key, const str
 	else if (mu_text_equal_fold(name, "group") || mu_text_equal_fold(name, "memberOf"))
 		config_fault(r->f, key, "'%s' is taken by groups, which muster reads itself: use "
 		    "another name", name);
+	else if (mu_text_equal_fold(name, "source"))
+		config_fault(r->f, key, "'%s' is taken by the name of the person's source: use "
+		    "another name", name);
 	else if (attribute_find(s, name) != NULL)
 		config_fault(r->f, key, "'%s' is mapped above: names differ by more than "
 		    "case", name);
@@ -378,10 +383,68 @@ groups_read(struct reading *r, const struct config_node *map, struct settings_so
 }
 
 static void
+suffix_read(struct reading *r, const struct config_node *map, struct settings_source *s)
+{
+	const struct config_node *n = config_map_find(map, "name_suffix");
+
+	if (text_set(r, map, "name_suffix", PATH_BYTES, &s->name_suffix) &&
+	    !spelled(s->name_suffix, SUFFIX_FIRST, LOWER DIGITS SUFFIX_FIRST,
+	    SETTINGS_SUFFIX_MAX_BYTES))
+		config_fault(r->f, n, "name_suffix: '%s' must begin with one of . - _ and go on with "
+		    "lower-case letters, digits and these, as in .partner; %d bytes at most",
+		    s->name_suffix, SETTINGS_SUFFIX_MAX_BYTES);
+	text_default(&s->name_suffix, "");
+}
+
+static void
+names_read(struct reading *r, const struct config_node *map, const char *key,
+    struct settings_names *out)
+{
+	const struct config_node *n = config_map_find(map, key);
+	MU_AUTO(mu_freep) const char **list = NULL;
+	size_t count = 0;
+
+	if (n == NULL ||
+	    !config_read_texts(r->f, n, SETTINGS_AUTHORITY_MAX, ROLE_BYTES, &list, &count))
+		return;
+	out->list = mu_alloc_zero(count, sizeof(*out->list));
+	for (size_t i = 0; i < count; i++)
+		out->list[out->count++] = mu_strdup(list[i]);
+}
+
+static void
+authority_read(struct reading *r, const struct config_node *map, struct settings_source *s)
+{
+	static const struct config_field fields[] = {
+		{ "roles", true }, { "levels", false }, { NULL, false },
+	};
+	const struct config_node *n = config_map_find(map, "authority"),
+	    *administrators = config_map_find(map, "administrators");
+
+	s->authority_all = n == NULL || config_node_kind(n) == CONFIG_SCALAR;
+	s->administrators = s->authority_all;
+	if (administrators != NULL)
+		(void)config_read_bool(r->f, administrators, &s->administrators);
+	if (n == NULL)
+		return;
+	if (config_node_kind(n) == CONFIG_SCALAR) {
+		if (!mu_text_equal(config_scalar_text(n), "all"))
+			config_fault(r->f, n, "authority: write all, or {roles: [...], levels: "
+			    "[...]}: the roles its people may hold, and the levels of "
+			    "identification its directory may vouch for");
+		return;
+	}
+	(void)config_map_keys(r->f, n, fields);
+	names_read(r, n, "roles", &s->roles);
+	names_read(r, n, "levels", &s->levels);
+}
+
+static void
 source_read(struct reading *r, const struct config_node *map)
 {
 	static const struct config_field fields[] = {
-		{ "name", true }, { "uri", true }, { "starttls", false }, { "insecure_plain", false },
+		{ "name", true }, { "name_suffix", false }, { "authority", false },
+		{ "administrators", false }, { "uri", true }, { "starttls", false }, { "insecure_plain", false },
 		{ "ca", false }, { "bind_dn", false }, { "bind_password_file", false }, { "follow", false },
 		{ "every", false }, { "key", false }, { "people", true }, { "groups", false }, { NULL, false },
 	};
@@ -390,6 +453,8 @@ source_read(struct reading *r, const struct config_node *map)
 	(void)config_map_keys(r->f, map, fields);
 	if (name_set(r, map, &s->name) && settings_source_find(r->s, s->name) != NULL)
 		twice_fault(r, map, s->name);
+	suffix_read(r, map, s);
+	authority_read(r, map, s);
 	(void)config_read_bool(r->f, config_map_find(map, "starttls"), &s->starttls);
 	(void)text_set(r, map, "insecure_plain", REASON_BYTES, &s->insecure_plain);
 	if (text_set(r, map, "uri", URI_BYTES, &s->uri))
@@ -402,14 +467,67 @@ source_read(struct reading *r, const struct config_node *map)
 	r->s->source_count++;
 }
 
+static bool
+ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+/* A name says whose it is: the longer suffix of two would make names that end in the shorter. */
+static void
+suffixes_check(struct reading *r, const struct config_node *map, size_t index)
+{
+	const struct settings_source *s = &r->s->sources[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct settings_source *other = &r->s->sources[i];
+		const char *name = other->name == NULL ? "above" : other->name;
+
+		if (s->name_suffix[0] == '\0' && other->name_suffix[0] == '\0')
+			config_fault(r->f, map, "of several sources one alone may be without "
+			    "name_suffix, and source %s is: add name_suffix: .%s, so that its names "
+			    "are not taken for those of %s", name,
+			    s->name == NULL ? "partner" : s->name, name);
+		else if (s->name_suffix[0] != '\0' && other->name_suffix[0] != '\0' &&
+		    (ends_in(s->name_suffix, other->name_suffix) ||
+		    ends_in(other->name_suffix, s->name_suffix)))
+			config_fault(r->f, config_map_find(map, "name_suffix"), "name_suffix: '%s' "
+			    "and '%s' of source %s: neither may end in the other", s->name_suffix,
+			    other->name_suffix, name);
+	}
+}
+
+/* Who may say everything of people is said, not left out. */
+static void
+authorities_check(struct reading *r, const struct config_node *list)
+{
+	size_t silent = 0;
+
+	for (size_t i = 0; i < r->s->source_count; i++) {
+		const struct config_node *map = config_list_at(list, i);
+
+		if (config_map_find(map, "authority") != NULL || ++silent == 1)
+			continue;
+		config_fault(r->f, map, "of several sources one alone may be without authority: add "
+		    "authority: {roles: [...], levels: [...]}, or authority: all if it may give "
+		    "its people every role");
+	}
+}
+
 static void
 sources_read(struct reading *r, const struct config_node *root)
 {
+	const struct config_node *list = config_map_find(root, "sources");
 	size_t count = list_count(r, root, "sources", SETTINGS_SOURCES_MAX);
 
 	r->s->sources = mu_alloc_zero(count, sizeof(*r->s->sources));
-	for (size_t i = 0; i < count; i++)
-		source_read(r, config_list_at(config_map_find(root, "sources"), i));
+	for (size_t i = 0; i < count; i++) {
+		source_read(r, config_list_at(list, i));
+		suffixes_check(r, config_list_at(list, i), i);
+	}
+	authorities_check(r, list);
 }
 
 /* --- Platforms and clients -------------------------------------------------------------------- */
@@ -749,6 +867,14 @@ settings_parse(const char *text, size_t text_bytes, const char *file_name,
 }
 
 static void
+names_clear(struct settings_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		mu_free(names->list[i]);
+	mu_free(names->list);
+}
+
+static void
 source_clear(struct settings_source *s)
 {
 	for (size_t i = 0; i < s->attribute_count; i++) {
@@ -756,7 +882,10 @@ source_clear(struct settings_source *s)
 		mu_free(s->attributes[i].attribute);
 	}
 	mu_free(s->attributes);
+	names_clear(&s->roles);
+	names_clear(&s->levels);
 	mu_free(s->name);
+	mu_free(s->name_suffix);
 	mu_free(s->uri);
 	mu_free(s->insecure_plain);
 	mu_free(s->ca);

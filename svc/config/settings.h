@@ -21,6 +21,8 @@
 #define SETTINGS_ATTRIBUTES_MAX		64
 #define SETTINGS_LISTEN_NAMES_MAX	32
 #define SETTINGS_TOKEN_PROCESSES_MAX	64
+#define SETTINGS_SUFFIX_MAX_BYTES	31
+#define SETTINGS_AUTHORITY_MAX		1000	/* roles, levels that a source is given */
 #define SETTINGS_RUN_MAX_BYTES		80	/* the paths of Unix sockets below it end at 107 */
 
 /*
@@ -57,8 +59,25 @@ enum settings_key {
 	SETTINGS_KEY_OBJECT_GUID,	/* "objectGUID", Active Directory: 16 bytes */
 };
 
+struct settings_names {
+	char **list;
+	size_t count;
+};
+
 struct settings_source {
 	char *name;
+	/*
+	 * The namespace: login and account names of the source's people are made of theirs and
+	 * this, ".partner". "": none. At most one source has none, and none ends in another.
+	 */
+	char *name_suffix;
+	/*
+	 * What its people may hold: every role and level (the home), or these alone. Of several
+	 * sources at most one has all without saying so.
+	 */
+	bool authority_all;
+	struct settings_names roles, levels;	/* authority_all: none */
+	bool administrators;		/* its people may become administrators */
 	char *uri;			/* ldaps://, ldapi://, or ldap:// with starttls or insecure_plain */
 	bool starttls;
 	char *insecure_plain;		/* the reason given for ldap:// without TLS; NULL: not asked for */

@@ -160,11 +160,15 @@ entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person
 	for (size_t i = 0; i < count && rc == MU_OK; i++) {
 		struct store_person *row = row_find(rows, &entries[i]->entry_uuid), fresh;
 		struct decided *d;
-		const char *uid = attrs_first(&entries[i]->attrs, a->host->uid_name);
+		const char *given = attrs_first(&entries[i]->attrs, a->host->uid_name);
+		MU_AUTO(mu_buf_clear) struct mu_buf uid = MU_BUF_INIT;
 		struct cycle_news news = { .heard = true, .present = true, .dn = entries[i]->dn,
-			.uid = uid == NULL ? "" : uid, .attrs = &entries[i]->attrs,
+			.attrs = &entries[i]->attrs,
 			.content_hash = entries[i]->content_hash, .groups = &groups[i] };
 
+		cycle_name_format(cycle_source_find(&a->host->rules, source),
+		    given == NULL ? "" : given, &uid);
+		news.uid = mu_buf_text(&uid);
 		if (row == NULL || row->source == NULL) {
 			person_new(&fresh, source, entries[i], a->now_ms / 1000);
 			row = &fresh;

@@ -802,7 +802,6 @@ on_poll(void *ctx)
 static enum mu_rc
 resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err *err)
 {
-	static const unsigned char none[SOURCE_DIGEST_BYTES];
 	int64_t now_ms = mu_now_ms(), held;
 
 	c->anew = false;
@@ -819,11 +818,14 @@ resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err 
 		    search_name((enum directory_search)i), row, err);
 		if (rc != MU_OK && rc != MU_EABSENT)
 			return rc;
-		c->anew = c->anew || (rc == MU_OK && memcmp(none, row->digest, sizeof(none)) == 0);
 		directory_shape(c->host.source, (enum directory_search)i, &shape);
+		cycle_source_shape(&c->host.rules, c->host.source->name, &shape);
 		crypto_sha256(shape.data, shape.size_bytes, digest);
-		if (memcmp(digest, row->digest, sizeof(digest)) != 0)
+		/* Read in another way before, or left undecided (no digest): then nothing stands. */
+		if (memcmp(digest, row->digest, sizeof(digest)) != 0) {
+			c->anew = c->anew || rc == MU_OK;
 			mu_buf_reset(&row->cookie);
+		}
 		(void)memcpy(row->digest, digest, sizeof(digest));
 	}
 	if (store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)

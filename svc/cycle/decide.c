@@ -50,7 +50,7 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 		return;
 	}
 	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) != 0 ||
-	    p->version == 0)
+	    p->version == 0 || (p->state != PERSON_ERASED && strcmp(p->uid, n->uid) != 0))
 		ch->write = true;
 	else if (p->state != PERSON_ERASED)	/* of the erased only the hash is kept */
 		return;
@@ -70,6 +70,122 @@ pause_take(struct store_person *p, int64_t now_s, struct cycle_change *ch)
 	p->suspended = false;
 	p->resume_at_s = 0;
 	ch->write = true;
+}
+
+/* --- Sources: whose names, and what they may give ------------------------------------------- */
+
+const struct cycle_source *
+cycle_source_find(const struct cycle_rules *rules, const char *name)
+{
+	for (size_t i = 0; i < rules->source_count; i++)
+		if (strcmp(rules->sources[i].name, name) == 0)
+			return &rules->sources[i];
+	return NULL;
+}
+
+void
+cycle_name_format(const struct cycle_source *source, const char *given, struct mu_buf *b)
+{
+	mu_buf_text_add(b, given);
+	if (source != NULL && given[0] != '\0')
+		mu_buf_text_add(b, source->name_suffix);
+}
+
+void
+cycle_source_shape(const struct cycle_rules *rules, const char *name, struct mu_buf *b)
+{
+	const struct cycle_source *source = cycle_source_find(rules, name);
+
+	if (source == NULL)
+		return;
+	for (size_t i = 0; i < rules->source_count; i++)
+		if (rules->sources[i].name_suffix[0] != '\0')
+			mu_buf_format(b, "\n%s suffix %s", &rules->sources[i] == source ? "own" :
+			    "other", rules->sources[i].name_suffix);
+	if (source->authority_all)
+		return;
+	mu_buf_text_add(b, "\nroles");
+	for (size_t i = 0; i < source->authority.roles.count; i++)
+		mu_buf_format(b, " %s", source->authority.roles.list[i]);
+	mu_buf_text_add(b, "\nlevels");
+	for (size_t i = 0; i < source->authority.levels.count; i++)
+		mu_buf_format(b, " %s", source->authority.levels.list[i]);
+}
+
+/* Whoever's name ends in another source's suffix would pass for one of its people. */
+static enum mu_rc
+name_check(const struct cycle_rules *rules, const struct cycle_source *own, const char *name,
+    struct mu_err *err)
+{
+	for (size_t i = 0; name != NULL && i < rules->source_count; i++) {
+		const char *suffix = rules->sources[i].name_suffix;
+		size_t length = strlen(name), suffix_length = strlen(suffix);
+		MU_AUTO(mu_freep) char *end = NULL;
+
+		if (&rules->sources[i] == own || suffix_length == 0 || length < suffix_length)
+			continue;
+		end = mu_strdup(name + length - suffix_length);
+		mu_text_lower(end);
+		if (strcmp(end, suffix) == 0)
+			return mu_fail(err, MU_EINPUT, "the name %.64s ends in %s, as names of "
+			    "source %s do: it cannot be used here", name, suffix,
+			    rules->sources[i].name);
+	}
+	return MU_OK;
+}
+
+/* Login and account names of an entry; those of a source with a suffix end in that alone. */
+static enum mu_rc
+names_check(const struct cycle_rules *rules, const char *source, const struct cycle_news *news,
+    struct mu_err *err)
+{
+	const struct cycle_source *own = cycle_source_find(rules, source);
+
+	if (!news->heard || !news->present || own == NULL || own->name_suffix[0] != '\0')
+		return MU_OK;
+	if (name_check(rules, own, news->uid, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < rules->platform_count; i++)
+		if (name_check(rules, own, attrs_first(news->attrs,
+		    rules->platforms[i].account_attr), err) != MU_OK)
+			return err->rc;
+	return MU_OK;
+}
+
+/*
+ * Is the source none of the configuration any more? Nobody vouches for more than they have; unlisted is
+ * what they hold.
+ */
+static bool
+is_orphan(const struct cycle_rules *rules, const struct store_person *p)
+{
+	return rules->source_count > 0 && cycle_source_find(rules, p->source) == NULL;
+}
+
+/* Borrows of p and rules; *held_now is what an orphan's source may give: what they hold. */
+static struct facts
+facts_of(const struct cycle_rules *rules, const struct store_person *p, struct authority *held_now)
+{
+	const struct cycle_source *source = cycle_source_find(rules, p->source);
+	struct facts facts = { &p->attrs, &p->groups, p->source, NULL };
+
+	if (source != NULL && !source->authority_all)
+		facts.authority = &source->authority;
+	if (!is_orphan(rules, p))
+		return facts;
+	for (size_t i = 0; i < p->roles.count; i++)
+		strings_add(&held_now->roles, p->roles.list[i]);
+	if (p->identified[0] != '\0')
+		strings_add(&held_now->levels, p->identified);
+	facts.authority = held_now;
+	return facts;
+}
+
+static void
+authority_clear(struct authority *a)
+{
+	strings_clear(&a->roles);
+	strings_clear(&a->levels);
 }
 
 static enum audit_kind
@@ -99,18 +215,17 @@ static const char grant_ended[] = "ended";
 
 /* Why the grant goes, NULL: it stays. */
 static const char *
-grant_end_reason(const struct policy *policy, const struct store_person *p, const struct grant *g,
-    enum person_state state, bool held, int64_t now_s)
+grant_end_reason(const struct policy *policy, const struct store_person *p,
+    const struct facts *facts, const struct grant *g, enum person_state state, bool held,
+    int64_t now_s)
 {
-	struct facts facts = { &p->attrs, &p->groups };
-
 	if (state == PERSON_LEAVER || state == PERSON_ERASED)
 		return "left";
 	if (p->blocked)
 		return "revoked";
 	if (g->ends_at_s <= now_s)
 		return grant_ended;
-	if (!held && !policy_is_requestable(policy, g->role, &facts))
+	if (!held && !policy_is_requestable(policy, g->role, facts))
 		return "no longer requestable";
 	return NULL;
 }
@@ -120,14 +235,16 @@ grant_end_reason(const struct policy *policy, const struct store_person *p, cons
  * out_granted. The next start or end of one joins *due_at_s.
  */
 static void
-grants_take(const struct policy *policy, struct store_person *p, enum person_state state, bool held,
-    int64_t now_s, struct cycle_change *ch, struct strings *out_granted, int64_t *due_at_s)
+grants_take(const struct policy *policy, struct store_person *p, const struct facts *facts,
+    enum person_state state, bool held, int64_t now_s, struct cycle_change *ch,
+    struct strings *out_granted, int64_t *due_at_s)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < p->grant_count; i++) {
 		struct grant *g = &p->grants[i];
-		const char *reason = grant_end_reason(policy, p, g, state, held, now_s);
+		const char *reason = grant_end_reason(policy, p, facts, g, state, held,
+		    now_s);
 
 		if (reason != NULL) {
 			ch->ends = mu_alloc_again(ch->ends, ch->end_count + 1, sizeof(*ch->ends));
@@ -307,10 +424,12 @@ refuse(struct cycle_change *ch, const char *platform, const char *reason)
  * for it or another person holds that name: rights never pass from one person to another by a name.
  */
 static bool
-account_add(struct store *store, const struct cycle_platform *platform, struct store_person *p,
-    struct cycle_change *ch, bool *out_added, struct mu_err *err)
+account_add(const struct cycle_rules *rules, struct store *store,
+    const struct cycle_platform *platform, struct store_person *p, struct cycle_change *ch,
+    bool *out_added, struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf made = MU_BUF_INIT, name = MU_BUF_INIT;
+	const struct cycle_source *source = cycle_source_find(rules, p->source);
 	const char *given = attrs_first(&p->attrs, platform->account_attr);
 	struct mu_err why = MU_ERR_INIT;
 	struct mu_uuid holder;
@@ -321,7 +440,10 @@ account_add(struct store *store, const struct cycle_platform *platform, struct s
 		refuse(ch, platform->name, "the entry has no attribute that names the account");
 		return true;
 	}
-	if (platform->ops->normalise(given, &name, &why) != MU_OK) {
+	cycle_name_format(source, given, &made);
+	if (platform->ops->normalise(mu_buf_text(&made), &name, &why) != MU_OK ||
+	    (source != NULL && source->name_suffix[0] == '\0' &&
+	    name_check(rules, source, name.data, &why) != MU_OK)) {
 		refuse(ch, platform->name, why.text);
 		return true;
 	}
@@ -376,7 +498,8 @@ accounts_take(const struct cycle_rules *rules, struct store *store, struct store
 			k++;
 		if (k == d->account_count)
 			continue;
-		if (at == p->account_count && !account_add(store, platform, p, ch, &added, err))
+		if (at == p->account_count && !account_add(rules, store, platform, p, ch,
+		    &added, err))
 			return err->rc;
 		if (added)
 			account_take(p, at, d->accounts[k].state, &d->accounts[k].roles,
@@ -393,7 +516,7 @@ static enum mu_rc
 opinion_take(const struct policy *policy, const struct store_person *p, bool must_be_right,
     struct policy_opinion *out_opinion, struct cycle_change *ch, struct mu_err *err)
 {
-	struct facts facts = { &p->attrs, &p->groups };
+	struct facts facts = { &p->attrs, &p->groups, p->source, NULL };
 	struct mu_err why = MU_ERR_INIT;
 
 	if (policy_opine(policy, &facts, out_opinion, must_be_right ? err : &why) == MU_OK)
@@ -455,12 +578,16 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
 	MU_AUTO(cycle_change_clear) struct cycle_change ch = { .kind = AUDIT_PERSON_CHANGED };
 	struct policy_opinion opinion;
+	MU_AUTO(authority_clear) struct authority held_now = { STRINGS_INIT, STRINGS_INIT };
 	struct lifecycle_facts facts;
 	struct lifecycle_step step;
 	struct policy_subject subject;
+	bool orphan = is_orphan(rules, person);
 	bool present = news->heard ? news->present :
 	    person->state != PERSON_LEAVER && person->state != PERSON_ERASED;
 
+	if (names_check(rules, person->source, news, err) != MU_OK)
+		return err->rc;
 	news_take(person, news, &ch);
 	pause_take(person, now_s, &ch);
 	if (opinion_take(rules->policy, person, news->heard && present && !person->blocked &&
@@ -470,16 +597,17 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step,
 	    err) != MU_OK)
 		return err->rc;
-	grants_take(rules->policy, person, step.to, news->held, now_s, &ch, &granted,
-	    &step.due_at_s);
-	state_take(person, &step, &opinion, &ch);
-	erased_forget(person);
-	if (news->held)
-		kept_take(rules->policy, person, &ch, &kept);
-	subject = (struct policy_subject){ .facts = { &person->attrs, &person->groups },
-		.state = person->state, .blocked = person->blocked,
+	subject = (struct policy_subject){ .facts = facts_of(rules, person, &held_now),
+		.blocked = person->blocked,
 		.identified = person->vouched.level == NULL ? "" : person->vouched.level,
 		.granted = &granted, .kept = &kept };
+	grants_take(rules->policy, person, &subject.facts, step.to, news->held || orphan, now_s, &ch,
+	    &granted, &step.due_at_s);
+	state_take(person, &step, &opinion, &ch);
+	erased_forget(person);
+	if (news->held || orphan)
+		kept_take(rules->policy, person, &ch, &kept);
+	subject.state = person->state;
 	policy_decide(rules->policy, &subject, &d);
 	roles_take(person, &d, &ch);
 	if (accounts_take(rules, store, person, &d, &ch, err) != MU_OK)

@@ -19,19 +19,42 @@ struct cycle_platform {
 	const struct adapter_ops *ops;	/* for normalise */
 };
 
+/* A source as far as its people go: namespace, and what it may give them. */
+struct cycle_source {
+	const char *name;
+	const char *name_suffix;	/* of login and account names; "": none */
+	struct authority authority;
+	bool authority_all;		/* every role and level: authority is empty */
+};
+
 struct cycle_rules {
 	const struct policy *policy;
 	/* of the policy: nothing is written under an older one than is in force; 0: any */
 	int64_t version;
 	struct cycle_platform *platforms;
 	size_t platform_count;
+	/* None at all: whoever there is may have everything. */
+	struct cycle_source *sources;
+	size_t source_count;
 };
+
+/* NULL: not in the configuration, or none is given at all. */
+const struct cycle_source *cycle_source_find(const struct cycle_rules *rules, const char *name);
+
+/* Appends a login or account name of the source's people: theirs with its suffix. */
+void cycle_name_format(const struct cycle_source *source, const char *given, struct mu_buf *b);
+
+/*
+ * Appends what decisions on people of this source depend on beside its directory: a change means that
+ * all of them are decided on anew. Nothing for one source that has neither suffix nor bounds.
+ */
+void cycle_source_shape(const struct cycle_rules *rules, const char *name, struct mu_buf *b);
 
 /* What the directory said, if it said something; else the row alone is decided on again. */
 struct cycle_news {
 	bool heard;			/* by an entry or its removal */
 	bool present;			/* heard: the entry is there */
-	const char *dn, *uid;		/* heard and present, as attrs and hash: borrowed */
+	const char *dn, *uid;		/* heard and present, as attrs and hash: borrowed; uid with suffix */
 	const struct attrs *attrs;
 	const unsigned char *content_hash;
 	const struct strings *groups;	/* NULL: those of the row */
@@ -84,6 +107,9 @@ void cycle_change_clear(struct cycle_change *ch);
  * whose MAC is wrong (cycle/batch_priv.h).
  *
  * store      for store_account_holder; NULL in a plan: then names are taken as free
+ * People of a source that is not configured any more stay as they are, but for dates, actions, ends of
+ * grants, and what the policy changes in roles they hold: they gain no role.
+ *
  * MU_EINPUT  the entry heard is at fault (quarantine it): *person may be half changed, drop it
  */
 MU_CHECKED enum mu_rc cycle_decide(const struct cycle_rules *rules, struct store *store,

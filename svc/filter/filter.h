@@ -3,7 +3,8 @@
  *
  * The whole grammar but extensible match: & | ! = =* ~= >= <= and substrings, escapes \XX, and RFC
  * 4526's (&) true and (|) false. Blanks may stand between the parts, so that a filter can be
- * written over several lines. Names are mapped attribute names, and FACTS_GROUP_ATTR for groups.
+ * written over several lines. Names are mapped attribute names, FACTS_GROUP_ATTR for groups and
+ * FACTS_SOURCE_ATTR for the name of the person's source.
  *
  * How values compare:
  *   =, *  as RFC 4517 caseIgnoreMatch, for ASCII: case does not count, nor do blanks at either end,
@@ -29,7 +30,10 @@
 
 struct filter;
 
-/* May a filter here mention this attribute? FACTS_GROUP_ATTR always may, and is not asked about. */
+/*
+ * May a filter here mention this attribute? FACTS_GROUP_ATTR and FACTS_SOURCE_ATTR always may, and
+ * are not asked about.
+ */
 typedef bool filter_attr_fn(void *ctx, const char *name);
 
 /*

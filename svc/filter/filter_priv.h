@@ -20,6 +20,7 @@ struct filter_node {
 	size_t next;		/* index behind this node and what belongs to it */
 	char *attr;		/* as written; NULL for operators and parts */
 	bool group;		/* attr is FACTS_GROUP_ATTR */
+	bool source;		/* attr is FACTS_SOURCE_ATTR */
 	char *value;		/* without escapes; NULL where there is none */
 	char *folded;		/* value as it is compared */
 	size_t folded_bytes;

@@ -176,6 +176,8 @@ assertion_match(const struct filter *f, size_t index, const struct facts *facts)
 	char *const *values = NULL;
 	size_t count = 0;
 
+	if (n->source)
+		return facts->source != NULL && value_match(f, index, facts->source);
 	if (n->group && facts->groups != NULL) {
 		values = facts->groups->list;
 		count = facts->groups->count;

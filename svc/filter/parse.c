@@ -175,10 +175,12 @@ attr_parse(struct parser *p, size_t index)
 	if (strchr(name, ';') != NULL)
 		return fail_at(p, p->at, "attribute options (;) are not known here");
 	p->f->nodes[index].group = mu_text_equal_fold(name, FACTS_GROUP_ATTR);
-	if (!p->f->nodes[index].group && p->allowed != NULL && !p->allowed(p->ctx, name))
+	p->f->nodes[index].source = mu_text_equal_fold(name, FACTS_SOURCE_ATTR);
+	if (!p->f->nodes[index].group && !p->f->nodes[index].source && p->allowed != NULL &&
+	    !p->allowed(p->ctx, name))
 		return mu_fail(p->err, MU_EINPUT, "filter, byte %zu: unknown attribute '%.80s': "
-		    "filters ask for the "
-		    "names on the left of the attribute map, and for " FACTS_GROUP_ATTR,
+		    "filters ask for the names on the left of the attribute map, for "
+		    FACTS_GROUP_ATTR " and for " FACTS_SOURCE_ATTR,
 		    (size_t)(p->at - p->text) + 1, name);
 	p->at += length;
 	return MU_OK;

@@ -21,6 +21,9 @@ struct policy_case {
 	char *name;
 	struct attrs attrs;
 	struct strings groups, granted;
+	char *source;			/* NULL: not said */
+	bool bounded;			/* by authority, else the source may give all */
+	struct authority authority;
 	bool blocked;
 	char *identified;		/* by an action, "" */
 	enum person_state state;
@@ -50,6 +53,9 @@ case_clear(struct policy_case *c)
 	attrs_clear(&c->attrs);
 	strings_clear(&c->groups);
 	strings_clear(&c->granted);
+	mu_free(c->source);
+	strings_clear(&c->authority.roles);
+	strings_clear(&c->authority.levels);
 	mu_free(c->identified);
 	strings_clear(&c->roles);
 	strings_clear(&c->waiting);
@@ -104,6 +110,8 @@ person_read(struct reading *r, const struct config_node *n, struct attrs *out)
 			continue;
 		if (mu_text_equal_fold(name, FACTS_GROUP_ATTR))
 			config_fault(r->faults, key, "groups stand beside the person, as groups: [a, b]");
+		else if (mu_text_equal_fold(name, FACTS_SOURCE_ATTR))
+			config_fault(r->faults, key, "the source stands beside the person, as source: NAME");
 		else
 			attribute_read(r, name, config_map_at(n, i), out);
 	}
@@ -148,6 +156,35 @@ level_read(struct reading *r, const struct config_node *n, const char *fallback)
 	if (strcmp(name, NOT_IDENTIFIED) != 0)
 		config_fault(r->faults, n, "no level \"%s\" in identification.yaml", name);
 	return mu_strdup("");
+}
+
+/* As musterd.yaml bounds what a source may give: {roles: [...], levels: [...]}. */
+static void
+authority_read(struct reading *r, const struct config_node *n, struct policy_case *c)
+{
+	static const struct config_field fields[] = {
+		{ "roles", true }, { "levels", false }, { NULL, false },
+	};
+	const struct config_node *levels = config_map_find(n, "levels");
+
+	if (n == NULL || !policy_map_read(r->faults, n, fields))
+		return;
+	c->bounded = true;
+	role_names_read(r, config_map_find(n, "roles"), &c->authority.roles);
+	policy_names_read(r->faults, levels, &c->authority.levels);
+	for (size_t i = 0; i < config_list_count(levels); i++) {
+		const char *name = config_scalar_text(config_list_at(levels, i));
+
+		if (name != NULL && !policy_level_exists(r->policy, name))
+			config_fault(r->faults, config_list_at(levels, i),
+			    "no level \"%s\" in identification.yaml", name);
+	}
+}
+
+static struct facts
+case_facts(const struct policy_case *c)
+{
+	return (struct facts){ &c->attrs, &c->groups, c->source, c->bounded ? &c->authority : NULL };
 }
 
 static bool
@@ -299,13 +336,14 @@ static void
 case_read(struct reading *r, const struct config_node *n)
 {
 	static const struct config_field fields[] = {
-		{ "name", true }, { "person", true }, { "groups", false }, { "state", false },
-		{ "blocked", false }, { "identified", false }, { "granted", false }, { "expect", true },
+		{ "name", true }, { "person", true }, { "groups", false }, { "source", false },
+		{ "authority", false }, { "state", false }, { "blocked", false }, { "identified", false }, { "granted", false }, { "expect", true },
 		{ NULL, false },
 	};
 	struct policy_case *c;
+	const struct config_node *source = config_map_find(n, "source");
 	struct facts facts;
-	const char *name;
+	const char *name, *text;
 
 	if (!policy_map_read(r->faults, n, fields) ||
 	    !config_read_text(r->faults, config_map_find(n, "name"), CASE_NAME_MAX_BYTES, &name))
@@ -316,7 +354,10 @@ case_read(struct reading *r, const struct config_node *n)
 	r->cases = mu_alloc_again(r->cases, r->count + 1, sizeof(*r->cases));
 	c = &r->cases[r->count++];
 	*c = (struct policy_case){ .name = mu_strdup(name) };
-	facts = (struct facts){ &c->attrs, &c->groups };
+	if (source != NULL && config_read_text(r->faults, source, POLICY_NAME_MAX_BYTES, &text))
+		c->source = mu_strdup(text);
+	authority_read(r, config_map_find(n, "authority"), c);
+	facts = case_facts(c);
 	person_read(r, config_map_find(n, "person"), &c->attrs);
 	groups_read(r, config_map_find(n, "groups"), &c->groups);
 	role_names_read(r, config_map_find(n, "granted"), &c->granted);
@@ -435,7 +476,7 @@ case_run(const struct policy *p, const struct policy_case *c, struct mu_buf *out
 	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
 	MU_AUTO(mu_buf_clear) struct mu_buf wrong = MU_BUF_INIT;
 	const struct policy_subject subject = {
-		.facts = { &c->attrs, &c->groups }, .state = c->state, .blocked = c->blocked,
+		.facts = case_facts(c), .state = c->state, .blocked = c->blocked,
 		.identified = c->identified, .granted = &c->granted,
 	};
 

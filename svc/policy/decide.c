@@ -11,7 +11,9 @@ policy_level_reached(const struct policy *p, const struct policy_subject *s, boo
 	for (size_t i = p->level_count; i > 0; i--) {
 		const struct policy_level *l = &p->levels[i - 1];
 
-		*out_by_directory = l->when != NULL && filter_match(l->when, &s->facts);
+		*out_by_directory = l->when != NULL && filter_match(l->when, &s->facts) &&
+		    (s->facts.authority == NULL ||
+		    strings_has(&s->facts.authority->levels, l->name));
 		if (*out_by_directory || mu_text_equal(l->name, s->identified))
 			return i - 1;
 	}
@@ -29,6 +31,12 @@ bool
 policy_matches(const struct filter *f, const struct facts *facts)
 {
 	return f != NULL && filter_match(f, facts);
+}
+
+bool
+policy_source_gives(const struct policy_role *r, const struct facts *facts)
+{
+	return facts->authority == NULL || strings_has(&facts->authority->roles, r->name);
 }
 
 const char *
@@ -137,7 +145,8 @@ birthrights_add(const struct policy *p, const struct policy_subject *s, size_t l
 		bool kept = s->kept != NULL && strings_has(s->kept, r->name);
 		bool works = kept || policy_level_suffices(level, r->level);
 
-		if (!kept && !policy_matches(r->birthright, &s->facts))
+		if (!kept && (!policy_matches(r->birthright, &s->facts) ||
+		    !policy_source_gives(r, &s->facts)))
 			continue;
 		strings_add(works ? &d->roles : &d->waiting, r->name);
 		role_add(r, works, d);
@@ -155,6 +164,7 @@ grants_add(const struct policy *p, const struct policy_subject *s, size_t level,
 		const struct policy_role *r = policy_role_find(p, s->granted->list[i]);
 
 		if (r == NULL || !policy_matches(r->requestable, &s->facts) ||
+		    !policy_source_gives(r, &s->facts) ||
 		    !policy_level_suffices(level, r->level) || strings_has(&d->roles, r->name) ||
 		    policy_conflict_find(p, r, &d->roles) != NULL ||
 		    policy_conflict_find(p, r, &d->granted) != NULL)
@@ -236,7 +246,7 @@ policy_is_requestable(const struct policy *p, const char *role, const struct fac
 {
 	const struct policy_role *r = policy_role_find(p, role);
 
-	return r != NULL && policy_matches(r->requestable, facts);
+	return r != NULL && policy_matches(r->requestable, facts) && policy_source_gives(r, facts);
 }
 
 bool
@@ -270,6 +280,10 @@ policy_request_check(const struct policy *p, const struct policy_subject *subjec
 	policy_decide(p, subject, &d);
 	if (strings_has(&d.roles, role) || strings_has(&d.waiting, role))
 		return mu_fail(err, MU_EDENIED, "role %s is theirs by birthright", role);
+	if (!policy_source_gives(r, &subject->facts))
+		return mu_fail(err, MU_EDENIED, "role %s is not for them: their source %.31s may not "
+		    "give it (its authority in the configuration)", role,
+		    subject->facts.source == NULL ? "" : subject->facts.source);
 	filter_format(r->requestable, &filter);
 	if (!filter_match(r->requestable, &subject->facts))
 		return mu_fail(err, MU_EDENIED, "role %s is not for them: %.300s does not hold", role,

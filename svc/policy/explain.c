@@ -66,11 +66,30 @@ level_reason(struct view *v, const struct policy_role *r)
 	    v->policy->levels[r->level].name, reached[0] == '\0' ? "none" : reached);
 }
 
+/* By what the directory says, as far as its source may say it. */
+static bool
+is_birthright(const struct view *v, const struct policy_role *r)
+{
+	return policy_matches(r->birthright, &v->subject->facts) &&
+	    policy_source_gives(r, &v->subject->facts);
+}
+
+static void
+source_reason(struct view *v, const struct policy_role *r, bool *first)
+{
+	const char *source = v->subject->facts.source;
+
+	if (policy_source_gives(r, &v->subject->facts))
+		return;
+	reason_start(v, first);
+	mu_buf_format(v->out, "source %s may not give it", source == NULL ? "unknown" : source);
+}
+
 /* Neither birthright nor a grant makes it theirs. */
 static void
 unheld_reasons(struct view *v, const struct policy_role *r, bool *first)
 {
-	if (r->birthright != NULL) {
+	if (r->birthright != NULL && !policy_matches(r->birthright, &v->subject->facts)) {
 		reason_start(v, first);
 		filter_format(r->birthright, v->out);
 		mu_buf_text_add(v->out, " does not hold");
@@ -80,8 +99,9 @@ unheld_reasons(struct view *v, const struct policy_role *r, bool *first)
 	reason_start(v, first);
 	mu_buf_text_add(v->out, "not granted, and ");
 	filter_format(r->requestable, v->out);
-	mu_buf_text_add(v->out, filter_match(r->requestable, &v->subject->facts) ?
-	    " holds: it can be requested" : " does not hold: it cannot be requested");
+	mu_buf_text_add(v->out, policy_is_requestable(v->policy, r->name, &v->subject->facts) ?
+	    " holds: it can be requested" : filter_match(r->requestable, &v->subject->facts) ?
+	    " holds" : " does not hold: it cannot be requested");
 }
 
 static void
@@ -109,7 +129,7 @@ granted_reasons(struct view *v, const struct policy_role *r, bool *first)
 static void
 refusal_line(struct view *v, const struct policy_role *r)
 {
-	bool by_birth = policy_matches(r->birthright, &v->subject->facts), by_directory, first = true;
+	bool by_birth = is_birthright(v, r), by_directory, first = true;
 	size_t level = policy_level_reached(v->policy, v->subject, &by_directory);
 	const char *why = hindrance(v->subject);
 
@@ -121,6 +141,7 @@ refusal_line(struct view *v, const struct policy_role *r)
 		reason_start(v, &first);
 		mu_buf_text_add(v->out, why);
 	}
+	source_reason(v, r, &first);
 	if (!by_birth && is_granted(v, r->name))
 		granted_reasons(v, r, &first);
 	else if (!by_birth)
@@ -140,7 +161,7 @@ only_kept(const struct view *v, const struct policy_role *r)
 	size_t level = policy_level_reached(v->policy, v->subject, &by_directory);
 
 	return strings_has(&v->decision->roles, r->name) &&
-	    (!policy_matches(r->birthright, &v->subject->facts) || !policy_level_suffices(level, r->level));
+	    (!is_birthright(v, r) || !policy_level_suffices(level, r->level));
 }
 
 /* "role sales, birthright (department=Sales)" */
@@ -151,7 +172,8 @@ through_add(struct view *v, const struct policy_role *r)
 	if (strings_has(&v->decision->granted, r->name)) {
 		mu_buf_text_add(v->out, "granted");
 	} else if (only_kept(v, r)) {
-		mu_buf_text_add(v->out, "kept by the brake");
+		mu_buf_text_add(v->out, v->subject->sourceless ?
+		    "kept though their source is not configured any more" : "kept by the brake");
 	} else {
 		mu_buf_text_add(v->out, "birthright ");
 		filter_format(r->birthright, v->out);
@@ -289,7 +311,9 @@ yes_line(struct view *v, const struct policy_role *r)
 		filter_format(r->requestable, v->out);
 		mu_buf_text_add(v->out, " holds\n");
 	} else if (only_kept(v, r)) {
-		mu_buf_text_add(v->out, "kept by the brake: its loss waits for two people\n");
+		mu_buf_text_add(v->out, v->subject->sourceless ?
+		    "kept: their source is not configured any more\n" :
+		    "kept by the brake: its loss waits for two people\n");
 	} else {
 		mu_buf_text_add(v->out, "birthright: ");
 		filter_format(r->birthright, v->out);

@@ -70,6 +70,12 @@ policy_level_find(const struct policy *p, const char *name)
 }
 
 bool
+policy_role_exists(const struct policy *p, const char *role)
+{
+	return policy_role_find(p, role) != NULL;
+}
+
+bool
 policy_level_exists(const struct policy *p, const char *level)
 {
 	return policy_level_find(p, level) != POLICY_LEVEL_NONE;

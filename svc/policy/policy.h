@@ -58,12 +58,14 @@ struct policy_subject {
 	enum person_state state;
 	bool blocked;			/* an emergency revocation stands */
 	const char *identified;		/* a level recorded by an action, "" for none */
+	/* facts.authority bounds roles, by birthright or by grant, and levels that the directory vouches for. */
 	/* Roles of requested grants that run now and whose MACs are right; NULL: none. A role that the
 	 * policy does not have (any more) gives nothing. */
 	const struct strings *granted;
 	/* Roles kept as if they were birthrights, whatever facts and identification say: the brake holds their
-	 * loss; NULL: none. */
+	 * loss, or their source is not configured any more; NULL: none. */
 	const struct strings *kept;
+	bool sourceless;		/* the latter: for policy_explain alone */
 };
 
 struct policy_account {
@@ -100,6 +102,7 @@ void policy_decision_clear(struct policy_decision *d);
  *	xmpp group sales: role sales, birthright (department=Sales); role desk, kept by the brake
  *	role sales: no, (department=Sales) does not hold
  *	role sales: waits, identification hr-verified is needed and none is reached
+ *	role sales: no, source partner may not give it
  *
  * MU_EABSENT  the policy has no such role
  */
@@ -115,17 +118,21 @@ struct policy_request {
 /*
  * May the person be granted the role, as far as they themselves go? birthrights held are reckoned anew.
  * MU_EABSENT  no such role
- * MU_EDENIED  not requestable, not for them, conflicts with what is theirs, or is theirs by birthright; or
+ * MU_EDENIED  not requestable, not for them or their source, conflicts with what is theirs, or is theirs by birthright; or
  *             they are not active, or blocked. Identification is not asked for: the grant waits for it.
  */
 MU_CHECKED enum mu_rc policy_request_check(const struct policy *p, const struct policy_subject *subject,
     const char *role, struct policy_request *out_request, struct mu_err *err);
 
-/* Does the role exist, and is it requestable for these facts: what a grant needs to be kept. */
+/*
+ * Does the role exist, is it requestable for these facts, and may their source give it: what a grant
+ * needs to be kept.
+ */
 bool policy_is_requestable(const struct policy *p, const char *role, const struct facts *facts);
 /* Does the role exist, and can nobody have it but by a grant? */
 bool policy_is_granted_only(const struct policy *p, const char *role);
 
+bool policy_role_exists(const struct policy *p, const char *role);
 /* Is it a level of identification.yaml that an action may record? All are. */
 bool policy_level_exists(const struct policy *p, const char *level);
 
@@ -158,6 +165,8 @@ void policy_admin_names(const struct policy *p, struct mu_buf *b);
  *	- name: an operator who was identified in person moderates the room     # unique in the file
  *	  person: {employeeType: staff, department: Operations, mail: [a@example.org, b@example.org]}
  *	  groups: [duty-managers]
+ *	  source: partner              # for filters on the source: none unless said
+ *	  authority: {roles: [staff-chat], levels: [hr-verified]}   # all that it may give, as in musterd.yaml
  *	  state: active                # unless said, what states.yaml makes of the person at now_s
  *	  blocked: true                # an emergency revocation stands
  *	  identified: in-person        # by an action

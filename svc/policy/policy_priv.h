@@ -76,6 +76,8 @@ size_t policy_level_find(const struct policy *p, const char *name);
 size_t policy_level_reached(const struct policy *p, const struct policy_subject *s, bool *out_by_directory);
 bool policy_level_suffices(size_t have, size_t need);
 bool policy_matches(const struct filter *f, const struct facts *facts);	/* f NULL: no */
+/* May the person's source give them that role? */
+bool policy_source_gives(const struct policy_role *r, const struct facts *facts);
 /* The name of a role in held that excludes r or is excluded by it, NULL if none does. */
 const char *policy_conflict_find(const struct policy *p, const struct policy_role *r,
     const struct strings *held);

@@ -35,6 +35,7 @@ struct admin_process {
 	struct store *policy_store;	/* the policy is read amid the transactions of actions */
 	struct policy *policy;		/* the last one read; NULL: none yet */
 	struct cycle_rules rules;	/* of that policy */
+	struct cycle_rules sources;	/* of the configuration alone */
 	struct auth_host auth;
 	struct action_host actions;
 	struct listener listener;
@@ -209,6 +210,21 @@ decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms
 	return MU_OK;
 }
 
+/* A policy that lacks what a source is given took it from that source's people by a slip of the pen. */
+static enum mu_rc
+authority_check(const struct settings *s, const struct policy_file *files, size_t file_count,
+    struct config_faults *faults, struct mu_err *err)
+{
+	struct policy *policy = NULL;
+
+	if (policy_parse(files, file_count, rules_attr_known, s, faults, &policy, err) != MU_OK)
+		return err->rc;
+	rules_authority_check(s, policy, s->file, faults);
+	policy_free(policy);
+	return faults->count == 0 ? MU_OK : mu_fail(err, MU_EINPUT,
+	    "the policy lacks what the authority of a source names");
+}
+
 static enum mu_rc
 policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
     const char *applied_by,
@@ -219,8 +235,11 @@ policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int6
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	enum mu_rc rc;
 
-	rc = cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac,
-	    &own->auth, rules_attr_known, own->process->settings, &faults, out_version, err);
+	rc = authority_check(own->process->settings, files, file_count, &faults, err);
+	if (rc == MU_OK)
+		rc = cycle_policy_apply(own->store, files, file_count, base, applied_by, auth_mac,
+		    &own->auth, rules_attr_known, own->process->settings, &faults, out_version,
+		    err);
 	if (rc != MU_EINPUT)
 		return rc;
 	config_faults_format(&faults, &text);
@@ -243,6 +262,28 @@ source_exists(void *ctx, const char *name)
 	const struct admin_process *own = ctx;
 
 	return settings_source_find(own->process->settings, name) != NULL;
+}
+
+/* Of a source that is not configured any more nobody is given anything. */
+static const struct authority *
+authority(void *ctx, const char *source)
+{
+	static const struct authority none = { STRINGS_INIT, STRINGS_INIT };
+	const struct admin_process *own = ctx;
+	const struct cycle_source *found = cycle_source_find(&own->sources, source);
+
+	if (found == NULL)
+		return &none;
+	return found->authority_all ? NULL : &found->authority;
+}
+
+static bool
+administers(void *ctx, const char *source)
+{
+	const struct admin_process *own = ctx;
+	const struct settings_source *found = settings_source_find(own->process->settings, source);
+
+	return found != NULL && found->administrators;
 }
 
 static void
@@ -291,11 +332,12 @@ server_url_format(const struct settings_listen *at, struct mu_buf *b)
 static void
 hosts_init(struct admin_process *own)
 {
-	own->auth = (struct auth_host){ own->store, keys_ask, own };
+	rules_init(&own->sources, own->process->settings, NULL);
+	own->auth = (struct auth_host){ own->store, keys_ask, own, administers };
 	own->actions = (struct action_host){ .store = own->store, .auth = &own->auth,
 	    .policy = policy_in_force,
 		.decide = decide, .policy_apply = policy_apply, .platform_exists = platform_exists,
-		.source_exists = source_exists, .publish = publish,
+		.source_exists = source_exists, .authority = authority, .publish = publish,
 		.mail = rules_attr_known(own->process->settings, MAIL_NAME) ? MAIL_NAME : "", .ctx =
 		    own };
 }

@@ -166,11 +166,13 @@ files_check(const struct settings *s, const struct names *in)
 }
 
 /*
- * The policy's faults name a file of the folder: they are given the folder's name as well.
+ * The policy's faults name a file of the folder: they are given the folder's name as well. What the
+ * configuration says of a role that the policy lacks is a fault of the configuration.
  * MU_ECONFIG  the folder cannot be read
  */
 static enum mu_rc
-policies_check(const struct settings *s, struct config_faults *faults, struct mu_err *err)
+policies_check(const struct settings *s, struct config_faults *of_settings,
+    struct config_faults *faults, struct mu_err *err)
 {
 	struct policy_folder folder = { .file_count = 0 };
 	struct policy *policy = NULL;
@@ -179,8 +181,10 @@ policies_check(const struct settings *s, struct config_faults *faults, struct mu
 	if (policy_folder_read(s->policies, &folder, err) != MU_OK)
 		return err->rc;
 	if (policy_parse(folder.files, folder.file_count, rules_attr_known, s, faults, &policy,
-		&ignored) == MU_OK)
+		&ignored) == MU_OK) {
+		rules_authority_check(s, policy, s->file, of_settings);
 		policy_free(policy);
+	}
 	policy_folder_clear(&folder);
 	for (size_t i = 0; i < faults->count; i++) {
 		char *path = place_path(s->policies, faults->list[i].file);
@@ -203,7 +207,7 @@ named_check(const struct settings *s, const struct mu_buf *text, struct config_f
 	if (!config_doc_parse(text->data, text->size_bytes, s->file, faults, &in.doc))
 		return;
 	files_check(s, &in);
-	if (policies_check(s, in_policies, &err) != MU_OK)
+	if (policies_check(s, faults, in_policies, &err) != MU_OK)
 		path_fault(&in, s->policies, &err);
 	config_doc_free(in.doc);
 }

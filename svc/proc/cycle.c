@@ -8,6 +8,7 @@
 #include "cycle/cycle.h"
 
 #include "auth/keys.h"
+#include "base/log.h"
 #include "proc/process.h"
 #include "proc/rules.h"
 
@@ -62,6 +63,19 @@ policy_open(struct own *own, struct process *p, int64_t *out_version, struct mu_
 	return rc;
 }
 
+/* What a source is given and the policy in force lacks gives nothing: no reason not to start. */
+static void
+authority_warn(const struct process *p, const struct policy *policy)
+{
+	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
+
+	if (p->index == 0)
+		rules_authority_check(p->settings, policy, p->settings->file, &faults);
+	for (size_t i = 0; i < faults.count; i++)
+		mu_log("authority.unknown", "text", faults.list[i].text, "remedy",
+		    "mend the configuration, or apply a policy that has it", NULL);
+}
+
 static enum mu_rc
 cycle_process_open(struct process *p, struct mu_err *err)
 {
@@ -78,6 +92,7 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	    STORE_PERSON | STORE_ACCOUNT | STORE_SOURCE | STORE_POLICY | STORE_GRANT | STORE_AUDIT,
 	    &own->store, err) != MU_OK || policy_open(own, p, &version, err) != MU_OK)
 		return err->rc;
+	authority_warn(p, own->policy);
 	directory_source_init(&own->source, source, process_secret(p, "bind_password"));
 	rules_init(&own->rules, p->settings, own->policy);
 	own->rules.version = version;

@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MU_AUTO(filter_freep) struct filter *f = NULL, *g = NULL;
 	MU_AUTO(attrs_clear) struct attrs attrs = ATTRS_INIT, disguised = ATTRS_INIT;
 	MU_AUTO(strings_clear) struct strings groups = STRINGS_INIT;
-	const struct facts facts = { &attrs, &groups }, others = { &disguised, &groups };
+	const struct facts facts = { &attrs, &groups, NULL, NULL }, others = { &disguised, &groups, NULL, NULL };
 	const char *person = size > strlen(text) ? text + strlen(text) + 1 : "";
 	struct mu_err err = MU_ERR_INIT;
 	bool matched;

@@ -79,7 +79,7 @@ person_check(const struct policy *p, const char *identified, bool blocked)
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
 	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
 	MU_AUTO(mu_buf_clear) struct mu_buf lines = MU_BUF_INIT;
-	const struct policy_subject s = { .facts = { &attrs, &groups }, .state = PERSON_ACTIVE,
+	const struct policy_subject s = { .facts = { &attrs, &groups, NULL, NULL }, .state = PERSON_ACTIVE,
 		.blocked = blocked, .identified = identified, .granted = &granted };
 	static const char *const roles[] = { "chat", "ops", "audit" };
 	struct policy_request request;

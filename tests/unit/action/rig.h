@@ -190,6 +190,18 @@ is_corp(void *ctx, const char *name)
 	return strcmp(name, "corp") == 0;
 }
 
+/* The source "partner" may give the visitors' role alone. */
+static inline const struct authority *
+door_authority(void *ctx, const char *source)
+{
+	static char visitor[] = "visitor";
+	static char *roles[] = { visitor };
+	static const struct authority partner = { { roles, 1 }, STRINGS_INIT };
+
+	(void)ctx;
+	return strcmp(source, "partner") == 0 ? &partner : NULL;
+}
+
 static inline void
 door_publish(void *ctx, const char *name, const char *content)
 {
@@ -213,10 +225,11 @@ door_open(struct door *d)
 	}
 	d->platform = (struct cycle_platform){ "xmpp", "uid", adapter_find("memory") };
 	d->rules = (struct cycle_rules){ .policy = d->policy, .platforms = &d->platform, .platform_count = 1 };
-	d->auth = (struct auth_host){ d->store, door_ask, NULL };
+	d->auth = (struct auth_host){ d->store, door_ask, NULL, NULL };
 	d->host = (struct action_host){
 		.store = d->store, .auth = &d->auth, .policy = door_policy, .decide = door_decide,
 		.policy_apply = door_policy_apply, .platform_exists = is_xmpp, .source_exists = is_corp,
+		.authority = door_authority,
 		.publish = door_publish, .mail = "mail", .ctx = d,
 	};
 }

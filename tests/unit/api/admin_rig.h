@@ -206,6 +206,14 @@ any_name(void *ctx, const char *name)
 	return true;
 }
 
+static inline const struct authority *
+all_authority(void *ctx, const char *source)
+{
+	(void)ctx;
+	(void)source;
+	return NULL;
+}
+
 static inline void
 publish_nothing(void *ctx, const char *name, const char *content)
 {
@@ -327,10 +335,11 @@ serve(int console_fd, int stop_fd, void *ctx)
 	own.played = ipc_open(loop, fds[0], "played", allowed, on_played, on_played_end, NULL);
 	own.store = rig_open(STORE_ROLE_ADMIN, ALL_PARTS);
 	own.policy_store = rig_open(STORE_ROLE_ADMIN, STORE_POLICY | STORE_AUDIT);
-	own.auth = (struct auth_host){ own.store, ask_now, NULL };
+	own.auth = (struct auth_host){ own.store, ask_now, NULL, NULL };
 	own.actions = (struct action_host){ .store = own.store, .auth = &own.auth,
 	    .policy = policy_now,
 		.decide = decide_now, .platform_exists = any_name, .source_exists = any_name,
+		.authority = all_authority,
 		.publish = publish_nothing, .mail = "mail" };
 	listeners_open(loop, console_fd, *tls_fd);
 	stop = mu_loop_watch(loop, stop_fd, EPOLLIN, rig_on_stop, loop);

@@ -71,6 +71,12 @@ static const char good[] =
     "claim: {listen: \"[::1]:8444\", names: [claim.example.org, 192.0.2.1]}\n"
     "admin: {listen: \"127.0.0.1:8445\"}\n";
 
+/* A line of the good file, and more sources behind it. */
+#define GROUPS	"    groups: {base: \"ou=groups,dc=example,dc=org\"}\n"
+#define MORE(name, keys) "  - {name: " name ", " keys "uri: \"ldapi://%2Fp\", people: {base: \"o=x\", " \
+	"attributes: {uid: uid}}}\n"
+#define BOUNDED	"authority: {roles: [chat], levels: [known]}, "
+
 static struct settings *
 settings_of(const char *text, const char *file_name)
 {
@@ -170,6 +176,30 @@ a_source_is_followed_as_it_says(void **state)
 		assert_int_equal(says[i].every_s, s->sources[0].every_s);
 		assert_int_equal(says[i].key, s->sources[0].key);
 	}
+}
+
+static void
+a_source_may_what_it_says(void **state)
+{
+	MU_AUTO(settings_freep) struct settings *s = settings_of("state: s\npolicies: /p\nsources:\n"
+	    MORE("home", "") MORE("partner", "name_suffix: .partner, " BOUNDED)
+	    MORE("twin", "name_suffix: -t, authority: all, administrators: false, ")
+	    MORE("guests", "name_suffix: -g, authority: {roles: []}, administrators: true, "),
+	    "musterd.yaml");
+	const struct settings_source *home = &s->sources[0], *partner = &s->sources[1];
+
+	(void)state;
+	assert_string_equal("", home->name_suffix);
+	assert_true(home->authority_all && home->administrators);
+	assert_string_equal(".partner", partner->name_suffix);
+	assert_false(partner->authority_all || partner->administrators);
+	assert_int_equal(1, partner->roles.count);
+	assert_string_equal("chat", partner->roles.list[0]);
+	assert_string_equal("known", partner->levels.list[0]);
+	assert_true(s->sources[2].authority_all && !s->sources[2].administrators);
+	assert_false(s->sources[3].authority_all);
+	assert_int_equal(0, s->sources[3].roles.count + s->sources[3].levels.count);
+	assert_true(s->sources[3].administrators);
 }
 
 static void
@@ -298,6 +328,37 @@ static struct row {
 	{ "a reserved name in other case", "name: cn,", "memberof: cn,", "c:14:30: 'memberof' is taken" },
 	{ "a name that differs by case alone", "name: cn,", "uiD: cn,", "c:14:30: 'uiD' is mapped above" },
 	{ "a directory attribute that is none", "name: cn,", "name: c n,", "c:14:36: 'c n' is not the name of" },
+	{ "a source of ours in an attribute's place", "name: cn,", "source: cn,",
+	    "c:14:30: 'source' is taken by the name" },
+	{ "two sources that say what they may", GROUPS, GROUPS MORE("partner", "name_suffix: .partner, " BOUNDED),
+	    NULL },
+	{ "two sources that may everything, and one says so", GROUPS,
+	    GROUPS MORE("partner", "name_suffix: .partner, authority: all, "), NULL },
+	{ "a single source may be bounded", "    starttls: true", "    starttls: true\n    authority: {roles: []}",
+	    NULL },
+	{ "two sources that leave out what they may", GROUPS, GROUPS MORE("partner", "name_suffix: .partner, "),
+	    "c:16:5: of several sources one alone may be without authority" },
+	{ "two sources without a suffix", GROUPS, GROUPS MORE("partner", BOUNDED),
+	    "c:16:5: of several sources one alone may be without name_suffix, and source main is: add name_suffix:" },
+	{ "two sources with one suffix", GROUPS, GROUPS MORE("partner", "name_suffix: .p, " BOUNDED)
+	    MORE("other", "name_suffix: .p, " BOUNDED), "c:17:32: name_suffix: '.p' and '.p' of source partner" },
+	{ "a suffix that ends in another", GROUPS, GROUPS MORE("partner", "name_suffix: .p, " BOUNDED)
+	    MORE("other", "name_suffix: .o.p, " BOUNDED),
+	    "c:17:32: name_suffix: '.o.p' and '.p' of source partner: neither may end" },
+	{ "a suffix in which another ends", GROUPS, GROUPS MORE("partner", "name_suffix: -o-p, " BOUNDED)
+	    MORE("other", "name_suffix: -p, " BOUNDED), "c:17:32: name_suffix: '-p' and '-o-p' of source partner" },
+	{ "a suffix that begins like a name", GROUPS, GROUPS MORE("partner", "name_suffix: partner, " BOUNDED),
+	    "c:16:34: name_suffix: 'partner' must begin with" },
+	{ "a suffix in capitals", GROUPS, GROUPS MORE("partner", "name_suffix: .P, " BOUNDED),
+	    "c:16:34: name_suffix: '.P' must begin with" },
+	{ "an authority that is no word of ours", GROUPS,
+	    GROUPS MORE("partner", "name_suffix: .p, authority: some, "), "c:16:49: authority: write all, or" },
+	{ "an authority without roles", GROUPS,
+	    GROUPS MORE("partner", "name_suffix: .p, authority: {levels: [known]}, "),
+	    "c:16:49: 'roles' is missing here" },
+	{ "an authority with something else", GROUPS,
+	    GROUPS MORE("partner", "name_suffix: .p, authority: {roles: [], rooms: []}, "),
+	    "c:16:61: unknown key 'rooms': " },
 	{ "an adapter that is near", "adapter: chat", "adapter: caht",
 	    "c:18:14: adapter: there is no 'caht': did you mean 'chat'?" },
 	{ "an adapter that is far", "adapter: chat", "adapter: telegraph",
@@ -379,10 +440,10 @@ all_faults_come_at_once(void **state)
 	assert_null(s);
 	/*
 	 * 1: state missing, stat unknown; 2: a list; 3: people twice missing, one URI wrong, one missing,
-	 * one bind missing, one name twice; 4: name, account, user, password_file missing, URL wrong;
+	 * one bind missing, one name twice, two without name_suffix, two without authority; 4: name, account, user, password_file missing, URL wrong;
 	 * 5: no address, no number; 6: stat again, and unknown again
 	 */
-	assert_int_equal(2 + 1 + 6 + 5 + 2 + 2, faults.count);
+	assert_int_equal(2 + 1 + 8 + 5 + 2 + 2, faults.count);
 	config_faults_clear(&faults);
 }
 
@@ -393,6 +454,7 @@ main(void)
 	const struct CMUnitTest rest[] = {
 		cmocka_unit_test(a_good_file_says_it_all),
 		cmocka_unit_test(a_source_is_followed_as_it_says),
+		cmocka_unit_test(a_source_may_what_it_says),
 		cmocka_unit_test(the_least_file_listens_nowhere_and_gives_nothing),
 		cmocka_unit_test(a_store_of_ones_own),
 		cmocka_unit_test(all_faults_come_at_once),

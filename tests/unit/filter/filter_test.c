@@ -16,7 +16,7 @@
 
 static struct attrs attrs;
 static struct strings groups;
-static const struct facts person = { &attrs, &groups };
+static const struct facts person = { &attrs, &groups, NULL, NULL };
 
 static int
 person_make(void **state)
@@ -283,7 +283,7 @@ attributes_are_listed(void **state)
 static void
 of_nobody_nothing_holds(void **state)
 {
-	static const struct facts nobody = { NULL, NULL };
+	static const struct facts nobody = { NULL, NULL, NULL, NULL };
 	MU_AUTO(filter_freep) struct filter *f = NULL;
 	struct mu_err err = MU_ERR_INIT;
 

@@ -159,7 +159,7 @@ reach_row(void **state)
 	struct policy *p = given_policy("[]\n", "administrators.yaml", desks);
 	MU_AUTO(attrs_clear) struct attrs attrs = ATTRS_INIT;
 	MU_AUTO(strings_clear) struct strings groups = STRINGS_INIT;
-	struct facts facts = { &attrs, &groups };
+	struct facts facts = { &attrs, &groups, NULL, NULL };
 
 	given_facts(r->facts, &attrs, &groups);
 	assert_int_equal(r->reaches, policy_admin_reaches(p, r->role, &facts));
@@ -271,7 +271,7 @@ static struct fault_row {
 	{ "a scope over what no directory says", "administrators.yaml",
 	    "- {role: a, may: [revoke], scope: (shoeSize=9)}\n",
 	    "administrators.yaml:1:35: filter, byte 2: unknown attribute 'shoeSize': filters ask for the names on the "
-	    "left of the attribute map, and for group\n" },
+	    "left of the attribute map, for group and for source\n" },
 	{ "a key that a role does not have", "administrators.yaml", "- {role: a, may: [revoke], until: 8h}\n",
 	    "administrators.yaml:1:28: unknown key 'until': it can be scope\n" },
 	{ "a file that is no part of a policy", "administrator.yaml", "[]\n",

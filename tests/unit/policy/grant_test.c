@@ -62,7 +62,7 @@ person_make(const struct who *who, struct person *p)
 	given_facts(who->facts, &p->attrs, &p->groups);
 	given_names(who->granted, &p->granted);
 	given_names(who->kept == NULL ? "" : who->kept, &p->kept);
-	p->subject.facts = (struct facts){ &p->attrs, &p->groups };
+	p->subject.facts = (struct facts){ &p->attrs, &p->groups, NULL, NULL };
 	p->subject.identified = who->identified;
 	p->subject.granted = who->granted[0] == '\0' ? NULL : &p->granted;
 	p->subject.kept = who->kept == NULL ? NULL : &p->kept;

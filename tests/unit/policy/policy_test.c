@@ -84,7 +84,7 @@ decide_row(void **state)
 	struct row *r = *state;
 	struct attrs attrs = ATTRS_INIT;
 	struct strings groups = STRINGS_INIT;
-	struct policy_subject subject = { .facts = { &attrs, &groups }, .state = r->state,
+	struct policy_subject subject = { .facts = { &attrs, &groups, NULL, NULL }, .state = r->state,
 		.blocked = r->blocked, .identified = "" };
 	struct policy_decision d;
 	MU_AUTO(mu_buf_clear) struct mu_buf roles = MU_BUF_INIT;
