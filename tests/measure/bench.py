@@ -10,11 +10,12 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 os.environ["MUSTER_BUILD_DIR"] = str(TOP / "build" / "release")
 sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "system")]
-from measure import machine, report, sync  # noqa: E402  (found where the lines above say)
+from measure import growth, machine, report, sync  # noqa: E402  (found where the lines above say)
 from rig.process import end_on_signals  # noqa: E402
 
 NAMES = {
-    "sync": ("the first read of a directory, the read that finds nothing new, memory", sync.measure),
+    "sync": ("the first read of a directory, a read that finds nothing new, changes, memory",
+             lambda options, say: (growth if options.growth else sync).measure(options, say)),
 }
 
 
@@ -27,6 +28,9 @@ def options_parse():
     parser.add_argument("--people", type=int, default=100000, metavar="N", help="how many (100000)")
     parser.add_argument("--rounds", type=int, default=3, metavar="R", help="medians are of so many (3)")
     parser.add_argument("--durable", action="store_true", help="also a slapd consumer that syncs: slow")
+    parser.add_argument("--growth", action="store_true",
+                        help="sync: at 1,000, 10,000 and 100,000 people instead; prints exponents")
+    parser.add_argument("--million", action="store_true", help="with --growth: also at 1,000,000")
     parser.add_argument("--busy", action="store_true", help="does not wait for an idle machine")
     parser.add_argument("--json", action="store_true", help="an object a row instead of a table")
     options = parser.parse_args()
@@ -41,6 +45,7 @@ def options_parse():
 def main():
     options = options_parse()
     machine.waits = not options.busy
+    machine.round_begin()
     end_on_signals(signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     rows, notes = NAMES[options.name][1](options, lambda text: print(text, file=sys.stderr, flush=True))
     report.show(rows, notes, options.json)

@@ -79,6 +79,14 @@ ROLES = """\
     - {platform: chat, account: true, groups: [contractors]}
   birthright: (employeeType=contractor)
   identified: hr-verified
+- role: project-0
+  gives:
+    - {platform: chat, groups: [project-0]}
+  birthright: (group=project-0)
+- role: all-sites
+  gives:
+    - {platform: chat, groups: [all-sites]}
+  birthright: (group=all-sites)
 - role: duty-managers
   gives:
     - {platform: chat, groups: [duty]}
@@ -117,6 +125,8 @@ class BigDirectory(Directory):
         super().__init__(workdir, authority, workdir.path / "base.ldif", sessionlog=100000,
                          maxsize=(256 << 20) + count * 8192)
         self.password_file = write_file(workdir.path / "muster-password", self.muster_password + "\n", mode=0o600)
+        self.admin_password_file = write_file(workdir.path / "admin-password", self.admin_password + "\n",
+                                              mode=0o600)
 
     def load(self, entries):
         people.write(entries, self.count, self.muster_password)
@@ -143,20 +153,24 @@ class Consumer:
         self.port = free_port()
         self.uri = f"ldap://127.0.0.1:{self.port}"
         self.connection = None
-        database = workdir.make(f"{self.folder.name}/db", USER, 0o700)
-        conf = self.folder / "slapd.conf"
+        self.database = workdir.make(f"{self.folder.name}/db", USER, 0o700)
+        self.conf = self.folder / "slapd.conf"
+        self.configure(durable)
+        self.server = Server("consumer", ["/usr/sbin/slapd", "-d", "0", "-f", self.conf, "-h", self.uri],
+                             self.folder / "slapd.log", USER)
+
+    def configure(self, durable):
+        provider = self.provider
         lines = [f"include {SCHEMAS / s}.schema" for s in ("core", "cosine", "inetorgperson")] + [
             f"include {provider.folder}/muster.schema", "modulepath /usr/lib/ldap", "moduleload back_mdb",
             f"pidfile {self.folder}/slapd.pid", "sizelimit unlimited", "database mdb",
             f"suffix {organisation.SUFFIX}", f"rootdn {ADMIN_DN}", f"rootpw {provider.admin_password}",
-            f"directory {database}", f"maxsize {provider.maxsize}", *([] if durable else ["dbnosync"]),
+            f"directory {self.database}", f"maxsize {provider.maxsize}", *([] if durable else ["dbnosync"]),
             "index objectClass,entryUUID,entryCSN eq", "index uid,cn,mail,member eq",
             f"syncrepl rid=001 provider={provider.uri} starttls=critical tls_cacert={provider.ca}"
             f" tls_reqcert=demand bindmethod=simple binddn={ADMIN_DN} credentials={provider.admin_password}"
             f" searchbase={organisation.SUFFIX} type=refreshAndPersist retry=\"1 +\""]
-        write_file(conf, "\n".join(lines) + "\n", USER, 0o600)
-        self.server = Server("consumer", ["/usr/sbin/slapd", "-d", "0", "-f", conf, "-h", self.uri],
-                             self.folder / "slapd.log", USER)
+        write_file(self.conf, "\n".join(lines) + "\n", USER, 0o600)
 
     def connect(self):
         connection = ldap.initialize(self.uri)
@@ -180,6 +194,12 @@ class Consumer:
             return self.provider.context(self.connection) == want
         except ldap.NO_SUCH_OBJECT:
             return False
+
+    def become_durable(self):
+        """From here on it syncs what it writes, as it does by default."""
+        self.server.stop()
+        self.configure(True)
+        self.follow()
 
     def remove(self):
         self.server.stop()
@@ -376,6 +396,7 @@ class Hall:
         finally:
             self.workdir.remove()
 
-    def program(self, name, *arguments, env=None):
+    @staticmethod
+    def program(name, *arguments, **options):
         """Runs one of tests/measure's programs: what it printed."""
-        return run([BUILD / "measure" / f"measure_{name}", *arguments], env=env)
+        return run([BUILD / "measure" / f"measure_{name}", *arguments], **options)

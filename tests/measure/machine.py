@@ -12,7 +12,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 IDLE_SHARE = 0.85
 IDLE_WAIT_S = 10
 LOOK_S = 0.5
-waits = True            # for an idle machine
+waits = True            # for an idle machine at all
+wait_left_s = IDLE_WAIT_S
 
 
 def cpu_times():
@@ -21,12 +22,19 @@ def cpu_times():
     return fields[3] + fields[4], sum(fields)
 
 
+def round_begin():
+    """A round waits ten seconds at most, however often it waits."""
+    global wait_left_s
+    wait_left_s = IDLE_WAIT_S if waits else 0
+
+
 def wait_idle():
-    """Waits, at most ten seconds, until others leave the processors alone."""
-    end = time.monotonic() + (IDLE_WAIT_S if waits else 0)
+    """Waits until others leave the processors alone, or until this round has waited long enough."""
+    global wait_left_s
     before = cpu_times()
-    while time.monotonic() < end:
+    while wait_left_s > 0:
         time.sleep(LOOK_S)
+        wait_left_s -= LOOK_S
         now = cpu_times()
         if now[0] - before[0] >= IDLE_SHARE * (now[1] - before[1]):
             return

@@ -6,15 +6,12 @@ from rig.directory import organisation
 
 TEAM = 10               # everybody is in a team
 PROJECT = 100           # half of them in a project
-TENTH = "all-sites"     # one in ten
-DUTY = "duty-managers"  # one in a hundred; a role follows from it
+HUNDRED = "project-0"   # a project of full size; a role follows from it
+TENTH = "all-sites"     # one in ten; a role
+DUTY = "duty-managers"  # one in a hundred; a role
 LOCATIONS = ["Auckland", "Wellington", "Ōtautahi", "Hamilton", "Dunedin", "Nelson"]
 DEPARTMENTS = [d for d, count in organisation.DEPARTMENTS.items() for _ in range(count)]
 FOLDED = {n: organisation.ascii_fold(n) for n in organisation.GIVEN_NAMES + organisation.SURNAMES}
-
-
-def plain(value):
-    return value.isascii()
 
 
 def line(attribute, value):

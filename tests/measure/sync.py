@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import closing
 
-from measure import machine
+from measure import latency, machine
 from measure.hall import CONFIGURED, SEARCHES, Consumer, Hall
 from measure.report import Row
 from rig.process import wait_until
@@ -143,8 +143,11 @@ class Sync:
     def __init__(self, hall, durable, say):
         self.hall, self.house, self.directory = hall, hall.house, hall.directory
         self.durable, self.say = durable, say
+        self.suspensions = latency.suspensions(hall.count)
         self.rates = {name: [] for name in ("first", "consumer", "durable", "loader", "again", "walk")}
         self.cpu = []
+        self.acknowledged = []
+        self.seen = {"token": [], "consumer": []}       # milliseconds, a list a round
         self.walk()         # the directory's pages are in memory from here on
         say("a first read that is looked at, not timed")
         self.survey = Survey(hall)
@@ -176,19 +179,38 @@ class Sync:
                 assert sql.fetchone() == (self.hall.count, self.survey.accounts), "the loader lost rows"
         return said["seconds"]
 
-    def consume(self, durable):
-        consumer = Consumer(self.hall.workdir, self.directory, durable)
+    def consume(self):
+        """A consumer without sync, which is then made durable to see how soon it shows a change."""
+        consumer = Consumer(self.hall.workdir, self.directory, False)
         try:
-            return consumer.follow()
+            machine.wait_idle()
+            self.note("consumer", consumer.follow())
+            consumer.become_durable()
+            machine.wait_idle()
+            self.note_seen("consumer", latency.at_consumer(self.hall, consumer, self.suspensions))
         finally:
             consumer.remove()
 
-    def round(self):
-        machine.wait_idle()
-        self.note("consumer", self.consume(False))
-        if self.durable:
+    def consume_durably(self):
+        consumer = Consumer(self.hall.workdir, self.directory, True)
+        try:
             machine.wait_idle()
-            self.note("durable", self.consume(True))
+            self.note("durable", consumer.follow())
+        finally:
+            consumer.remove()
+
+    def note_seen(self, place, found):
+        acknowledged, seen = found
+        self.acknowledged += acknowledged
+        self.seen[place].append(seen)
+        self.say(f"  seen at the {place}: p50 {machine.short(machine.quantile(seen, 0.5))} ms,"
+                 f" p99 {machine.short(machine.quantile(seen, 0.99))} ms")
+
+    def round(self):
+        machine.round_begin()
+        self.consume()
+        if self.durable:
+            self.consume_durably()
         self.note("loader", self.load())
         self.house.empty_take()
         machine.wait_idle()
@@ -202,6 +224,8 @@ class Sync:
         used["slapd"] = machine.cpu_s(self.directory.server.pid) - slapd
         self.cpu.append(used)
         self.read_again()
+        machine.wait_idle()
+        self.note_seen("token", latency.at_token_api(self.hall, self.suspensions))
         self.house.end()
 
     def read_again(self):
@@ -219,6 +243,9 @@ class Sync:
 
     # What came of it
 
+    def quantiles(self, place, share):
+        return [machine.quantile(seen, share) for seen in self.seen[place]]
+
     def rows(self):
         rates, people = self.rates, f"{self.hall.count:,} people"
         first = f"first read of {people}, decided, stored, audited"
@@ -231,6 +258,10 @@ class Sync:
                   rates["loader"], ">= 0.6")
         yield Row(f"full read of {people}, nothing changed, against a libldap walk", "people/s",
                   rates["again"], rates["walk"], ">= 1.0")
+        for share, name, reach in ((0.5, "p50", "<= 2"), (0.99, "p99", "<= 3")):
+            yield Row(f"change in a directory of {people} until the token API refuses, {name}, against a durable"
+                      " slapd consumer that shows it", "ms", self.quantiles("token", share),
+                      self.quantiles("consumer", share), reach)
         if self.survey.after is not None:
             reach = memory_reach(self.hall.count)
             yield Row(f"memory after the first read of {people}", "MiB",
@@ -251,6 +282,9 @@ class Sync:
             spent = statistics.median(used.get(name, 0.0) for used in self.cpu)
             if spent > 0:
                 yield f"  {name}: {spent * 1e6 / n:.1f}"
+        told = [machine.short(machine.quantile(self.acknowledged, share)) for share in (0.5, 0.99)]
+        yield (f"the directory itself acknowledged a change after {told[0]} ms (p50), {told[1]} ms (p99);"
+               f" {len(self.suspensions)} suspensions a round and side")
         if survey.after is None:
             yield "memory: only root may read it; run tests/bench as root"
             return
