@@ -15,6 +15,7 @@ static const char *const kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_PERSON_RESUMED] = "person.resumed",
 	[AUDIT_PERSON_LEFT] = "person.left",
 	[AUDIT_PERSON_RETURNED] = "person.returned",
+	[AUDIT_PERSON_OVERDUE] = "person.overdue",
 	[AUDIT_PERSON_ERASED] = "person.erased",
 	[AUDIT_PERSON_IDENTIFIED] = "person.identified",
 	[AUDIT_ACCOUNT_REFUSED] = "account.refused",

@@ -19,6 +19,7 @@ enum audit_kind {
 	AUDIT_PERSON_RESUMED,
 	AUDIT_PERSON_LEFT,
 	AUDIT_PERSON_RETURNED,
+	AUDIT_PERSON_OVERDUE,		/* their planned return has come, they are suspended still */
 	AUDIT_PERSON_ERASED,
 	AUDIT_PERSON_IDENTIFIED,	/* person, level, evidence */
 	AUDIT_ACCOUNT_REFUSED,		/* person, platform, reason: could not even be wanted */

@@ -126,7 +126,10 @@ fraction(const char **at, int unit_s, int *out_s)
 	return true;
 }
 
-/* RFC 4517 3.3.13: seconds, or minutes and seconds, may be left out; the last may have a fraction. */
+/*
+ * RFC 4517 3.3.13: seconds, or minutes and seconds, may be left out; the last may have a fraction. A leap
+ * second is the one after it, as it is in Unix time.
+ */
 bool
 mu_generalized_time_parse(const char *text, int64_t *out_at_s)
 {
@@ -138,10 +141,14 @@ mu_generalized_time_parse(const char *text, int64_t *out_at_s)
 	    !digits(&at, 2, 1, 31, &tm.tm_mday) || !digits(&at, 2, 0, 23, &tm.tm_hour))
 		return false;
 	for (int i = 0; i < 2 && *at >= '0' && *at <= '9'; i++, unit_s /= 60)
-		if (!digits(&at, 2, 0, 59, i == 0 ? &tm.tm_min : &tm.tm_sec))
+		if (!digits(&at, 2, 0, i == 0 ? 59 : 60, i == 0 ? &tm.tm_min : &tm.tm_sec))
 			return false;
 	if (!fraction(&at, unit_s, &more_s))
 		return false;
+	if (tm.tm_sec == 60) {
+		tm.tm_sec--;
+		more_s++;
+	}
 	if (!skip(&at, 'Z')) {
 		sign = *at == '+' ? 1 : *at == '-' ? -1 : 0;
 		if (sign == 0)

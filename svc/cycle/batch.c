@@ -403,12 +403,6 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
 		    now_s);
 		w->removals++;
 	}
-	if (d->entry != NULL) {
-		char entry[MU_UUID_TEXT_BYTES];
-
-		store_quarantine_drop(store, d->person.source,
-		    mu_uuid_format(&d->person.entry_uuid, entry));
-	}
 	w->people++;
 	w->accounts_changed = w->accounts_changed || ch->account_count > 0;
 	w->soonest_due_s = lifecycle_sooner(w->soonest_due_s, d->person.due_at_s);
@@ -443,9 +437,13 @@ batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms
 		return err->rc;
 	for (size_t i = 0; i < b->count; i++) {
 		struct decided *d = &b->list[i];
+		char entry[MU_UUID_TEXT_BYTES];
 
 		if (d->skip)
 			continue;
+		if (d->entry != NULL)
+			store_quarantine_drop(host->store, d->person.source,
+			    mu_uuid_format(&d->person.entry_uuid, entry));
 		if (d->change.write)
 			person_write(host, d, now_ms, out_written);
 		else if (d->change.refused_platform != NULL)

@@ -31,6 +31,15 @@ text_replace(char **at, const char *text)
 	*at = fresh;
 }
 
+/* Is the entry there, as far as the row knows? */
+static bool
+entry_is_there(const struct store_person *p)
+{
+	static const unsigned char none[CONTENT_HASH_BYTES];
+
+	return memcmp(p->content_hash, none, sizeof(none)) != 0;
+}
+
 /* The row takes over what the directory said. Of a removed entry it forgets the hash alone. */
 static void
 news_take(struct store_person *p, const struct cycle_news *n, struct cycle_change *ch)
@@ -46,6 +55,7 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 	if (!n->heard)
 		return;
 	if (!n->present) {
+		ch->write = ch->write || entry_is_there(p);
 		(void)memset(p->content_hash, 0, sizeof(p->content_hash));
 		return;
 	}
@@ -195,7 +205,8 @@ transition_kind(bool is_new, enum person_state from, enum person_state to)
 		return AUDIT_PERSON_JOINED;
 	switch (to) {
 	case PERSON_STAGED:
-		return from == PERSON_LEAVER ? AUDIT_PERSON_RETURNED : AUDIT_PERSON_SUSPENDED;
+		return from == PERSON_LEAVER || from == PERSON_ERASED ? AUDIT_PERSON_RETURNED :
+		    AUDIT_PERSON_SUSPENDED;
 	case PERSON_ACTIVE:
 		return from == PERSON_LEAVER || from == PERSON_ERASED ? AUDIT_PERSON_RETURNED :
 		    AUDIT_PERSON_RESUMED;
@@ -286,7 +297,7 @@ lost_by_time(const struct cycle_change *ch)
 /* --- State and roles ------------------------------------------------------------------------ */
 
 static void
-state_take(struct store_person *p, const struct lifecycle_step *step,
+state_take(struct store_person *p, const struct lifecycle_step *step, bool is_overdue,
     const struct policy_opinion *o, struct cycle_change *ch)
 {
 	bool is_new = p->version == 0;
@@ -297,6 +308,9 @@ state_take(struct store_person *p, const struct lifecycle_step *step,
 		ch->write = ch->transition = true;
 		ch->kind = transition_kind(is_new, p->state, step->to);
 		ch->removal = !is_new && lifecycle_takes_away(p->state, step->to);
+	} else if (is_overdue) {
+		ch->write = ch->transition = true;
+		ch->kind = AUDIT_PERSON_OVERDUE;
 	}
 	if (p->due_at_s != step->due_at_s || p->starts_at_s != o->starts_at_s ||
 	    p->ends_at_s != o->ends_at_s)
@@ -513,19 +527,21 @@ accounts_take(const struct cycle_rules *rules, struct store *store, struct store
  * in any case, and whose row alone is decided on, keeps the times they had.
  */
 static enum mu_rc
-opinion_take(const struct policy *policy, const struct store_person *p, bool must_be_right,
+opinion_take(const struct policy *policy, const struct store_person *p, bool heard,
     struct policy_opinion *out_opinion, struct cycle_change *ch, struct mu_err *err)
 {
 	struct facts facts = { &p->attrs, &p->groups, p->source, NULL };
 	struct mu_err why = MU_ERR_INIT;
 
-	if (policy_opine(policy, &facts, out_opinion, must_be_right ? err : &why) == MU_OK)
+	if (policy_opine(policy, &facts, out_opinion, &why) == MU_OK)
 		return MU_OK;
-	if (must_be_right)
+	if (heard && !p->blocked && !p->suspended && !out_opinion->left && !out_opinion->suspended) {
+		*err = why;
 		return err->rc;
+	}
 	ch->fault = mu_strdup(why.text);
-	*out_opinion = (struct policy_opinion){ .starts_at_s = p->starts_at_s,
-		.ends_at_s = p->ends_at_s };
+	out_opinion->starts_at_s = p->starts_at_s;
+	out_opinion->ends_at_s = p->ends_at_s;
 	return MU_OK;
 }
 
@@ -534,13 +550,15 @@ lifecycle_facts(const struct store_person *p, bool present, bool held,
     const struct policy_opinion *o)
 {
 	struct lifecycle_facts facts = { .present = present, .paused = p->suspended,
-		.resumes_at_s = p->resume_at_s };
+		.resumes_at_s = p->resume_at_s, .grace_s = o->grace_s };
 
 	if (held)
 		return facts;
+	facts.left = o->left;
 	facts.suspended = o->suspended;
 	facts.starts_at_s = o->starts_at_s;
 	facts.ends_at_s = o->ends_at_s;
+	facts.returns_at_s = o->returns_at_s;
 	return facts;
 }
 
@@ -583,15 +601,16 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	struct lifecycle_step step;
 	struct policy_subject subject;
 	bool orphan = is_orphan(rules, person);
+	/* Of the erased nothing is known to decide by until the directory speaks of them. */
 	bool present = news->heard ? news->present :
-	    person->state != PERSON_LEAVER && person->state != PERSON_ERASED;
+	    entry_is_there(person) && person->state != PERSON_ERASED;
 
 	if (names_check(rules, person->source, news, err) != MU_OK)
 		return err->rc;
 	news_take(person, news, &ch);
 	pause_take(person, now_s, &ch);
-	if (opinion_take(rules->policy, person, news->heard && present && !person->blocked &&
-	    !person->suspended, &opinion, &ch, err) != MU_OK)
+	if (opinion_take(rules->policy, person, news->heard && present, &opinion, &ch,
+	    err) != MU_OK)
 		return err->rc;
 	facts = lifecycle_facts(person, present, news->held, &opinion);
 	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step,
@@ -603,7 +622,8 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 		.granted = &granted, .kept = &kept };
 	grants_take(rules->policy, person, &subject.facts, step.to, news->held || orphan, now_s, &ch,
 	    &granted, &step.due_at_s);
-	state_take(person, &step, &opinion, &ch);
+	state_take(person, &step, lifecycle_is_overdue(&facts, person->due_at_s, now_s), &opinion,
+	    &ch);
 	erased_forget(person);
 	if (news->held || orphan)
 		kept_take(rules->policy, person, &ch, &kept);
@@ -615,6 +635,9 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	if (lost_by_time(&ch) && !lifecycle_takes_away(ch.from, person->state))
 		ch.removal = false;
 	ch.stays = news->held && ch.removal && !lost_lawfully(rules->policy, person, &ch);
+	/* Nobody is stored who need not be: who had left when first heard of never had anything. */
+	if (person->version == 0 && person->state == PERSON_LEAVER)
+		ch.write = ch.transition = false;
 	*out_change = ch;
 	ch = (struct cycle_change){ .write = false };
 	return MU_OK;

@@ -1,36 +1,41 @@
 #include "lifecycle/lifecycle.h"
 
 #include "base/attr.h"
-#include "base/clock.h"
 
-#define GRACE_S (30 * (int64_t)MU_DAY_S)	/* a leaver is kept, disabled, before erasure */
+/* When the state may change by time alone. */
+enum deadline {
+	AT_START = 1,
+	AT_END = 2,
+	AT_RETURN = 4,			/* of an administrator's suspension, or the directory's */
+	AFTER_GRACE = 8,		/* counted from when the state began */
+};
 
 static const struct row {
 	enum person_state from;
 	enum lifecycle_event on;
 	enum person_state to;
-	int64_t deadline_s;		/* after entering to; 0: the facts' own times alone */
+	unsigned int deadlines;
 } rows[] = {
-	{ PERSON_STAGED,	LIFECYCLE_WAITS,	PERSON_STAGED,		0 },
-	{ PERSON_STAGED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		0 },
-	{ PERSON_STAGED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	0 },
-	{ PERSON_STAGED,	LIFECYCLE_GONE,		PERSON_LEAVER,		GRACE_S },
-	{ PERSON_ACTIVE,	LIFECYCLE_WAITS,	PERSON_STAGED,		0 },
-	{ PERSON_ACTIVE,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		0 },
-	{ PERSON_ACTIVE,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	0 },
-	{ PERSON_ACTIVE,	LIFECYCLE_GONE,		PERSON_LEAVER,		GRACE_S },
-	{ PERSON_SUSPENDED,	LIFECYCLE_WAITS,	PERSON_STAGED,		0 },
-	{ PERSON_SUSPENDED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		0 },
-	{ PERSON_SUSPENDED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	0 },
-	{ PERSON_SUSPENDED,	LIFECYCLE_GONE,		PERSON_LEAVER,		GRACE_S },
-	{ PERSON_LEAVER,	LIFECYCLE_WAITS,	PERSON_STAGED,		0 },
-	{ PERSON_LEAVER,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		0 },
-	{ PERSON_LEAVER,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	0 },
-	{ PERSON_LEAVER,	LIFECYCLE_GONE,		PERSON_LEAVER,		GRACE_S },
+	{ PERSON_STAGED,	LIFECYCLE_WAITS,	PERSON_STAGED,		AT_START | AT_END },
+	{ PERSON_STAGED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		AT_END },
+	{ PERSON_STAGED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	AT_RETURN | AT_END },
+	{ PERSON_STAGED,	LIFECYCLE_GONE,		PERSON_LEAVER,		AFTER_GRACE },
+	{ PERSON_ACTIVE,	LIFECYCLE_WAITS,	PERSON_STAGED,		AT_START | AT_END },
+	{ PERSON_ACTIVE,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		AT_END },
+	{ PERSON_ACTIVE,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	AT_RETURN | AT_END },
+	{ PERSON_ACTIVE,	LIFECYCLE_GONE,		PERSON_LEAVER,		AFTER_GRACE },
+	{ PERSON_SUSPENDED,	LIFECYCLE_WAITS,	PERSON_STAGED,		AT_START | AT_END },
+	{ PERSON_SUSPENDED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		AT_END },
+	{ PERSON_SUSPENDED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	AT_RETURN | AT_END },
+	{ PERSON_SUSPENDED,	LIFECYCLE_GONE,		PERSON_LEAVER,		AFTER_GRACE },
+	{ PERSON_LEAVER,	LIFECYCLE_WAITS,	PERSON_STAGED,		AT_START | AT_END },
+	{ PERSON_LEAVER,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		AT_END },
+	{ PERSON_LEAVER,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	AT_RETURN | AT_END },
+	{ PERSON_LEAVER,	LIFECYCLE_GONE,		PERSON_LEAVER,		AFTER_GRACE },
 	{ PERSON_LEAVER,	LIFECYCLE_EXPIRED,	PERSON_ERASED,		0 },
-	{ PERSON_ERASED,	LIFECYCLE_WAITS,	PERSON_STAGED,		0 },
-	{ PERSON_ERASED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		0 },
-	{ PERSON_ERASED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	0 },
+	{ PERSON_ERASED,	LIFECYCLE_WAITS,	PERSON_STAGED,		AT_START | AT_END },
+	{ PERSON_ERASED,	LIFECYCLE_STARTS,	PERSON_ACTIVE,		AT_END },
+	{ PERSON_ERASED,	LIFECYCLE_SUSPENDS,	PERSON_SUSPENDED,	AT_RETURN | AT_END },
 	{ PERSON_ERASED,	LIFECYCLE_GONE,		PERSON_ERASED,		0 },
 };
 
@@ -49,18 +54,27 @@ is_paused(const struct lifecycle_facts *f, int64_t now_s)
 	return f->paused && (f->resumes_at_s == 0 || f->resumes_at_s > now_s);
 }
 
+/* Why they are gone, NULL: they are not. */
+static const char *
+gone_reason(const struct lifecycle_facts *f, int64_t now_s)
+{
+	if (!f->present)
+		return "the directory has no entry of theirs";
+	if (f->ends_at_s != 0 && f->ends_at_s <= now_s)
+		return "their end date has passed";
+	return f->left ? "a state rule says that they have left" : NULL;
+}
+
 static enum lifecycle_event
 event_of(enum person_state from, int64_t since_s, const struct lifecycle_facts *f, int64_t now_s,
     const char **out_reason)
 {
-	if (!f->present || (f->ends_at_s != 0 && f->ends_at_s <= now_s)) {
-		*out_reason = f->present ? "their end date has passed" :
-		    "the directory has no entry of theirs";
-		if (from == PERSON_LEAVER && now_s >= since_s + GRACE_S) {
-			*out_reason = "the grace period is over";
-			return LIFECYCLE_EXPIRED;
-		}
-		return LIFECYCLE_GONE;
+	*out_reason = gone_reason(f, now_s);
+	if (*out_reason != NULL) {
+		if (from != PERSON_LEAVER || now_s < since_s + f->grace_s)
+			return LIFECYCLE_GONE;
+		*out_reason = "the grace period is over";
+		return LIFECYCLE_EXPIRED;
 	}
 	if (is_paused(f, now_s)) {
 		*out_reason = "an administrator suspended them";
@@ -86,6 +100,32 @@ lifecycle_sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * The soonest of the row's deadlines that is still to come, 0 for none. A grace of no time ends at
+ * once, but not in the same step: being a leaver is recorded first.
+ */
+static int64_t
+due_of(const struct row *row, int64_t since_s, const struct lifecycle_facts *f, int64_t now_s)
+{
+	const struct {
+		unsigned int deadline;
+		int64_t at_s;
+	} times[] = {
+		{ AT_START, f->starts_at_s },
+		{ AT_END, f->ends_at_s },
+		{ AT_RETURN, f->paused ? f->resumes_at_s : 0 },
+		{ AT_RETURN, f->suspended ? f->returns_at_s : 0 },
+		{ AFTER_GRACE, since_s + f->grace_s },
+	};
+	int64_t due_at_s = 0;
+
+	for (size_t i = 0; i < MU_COUNT(times); i++)
+		if ((row->deadlines & times[i].deadline) != 0 &&
+		    (times[i].at_s > now_s || times[i].deadline == AFTER_GRACE))
+			due_at_s = lifecycle_sooner(due_at_s, times[i].at_s);
+	return due_at_s;
+}
+
 enum mu_rc
 lifecycle_next(enum person_state from, int64_t since_s, const struct lifecycle_facts *facts,
     int64_t now_s, struct lifecycle_step *out_step, struct mu_err *err)
@@ -101,16 +141,16 @@ lifecycle_next(enum person_state from, int64_t since_s, const struct lifecycle_f
 	step.to = row->to;
 	step.moved = row->to != from;
 	step.since_s = step.moved ? now_s : since_s;
-	if (row->deadline_s != 0)
-		step.due_at_s = step.since_s + row->deadline_s;
-	if (facts->present && facts->starts_at_s > now_s)
-		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->starts_at_s);
-	if (facts->present && facts->ends_at_s > now_s)
-		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->ends_at_s);
-	if (facts->present && is_paused(facts, now_s))
-		step.due_at_s = lifecycle_sooner(step.due_at_s, facts->resumes_at_s);
+	step.due_at_s = due_of(row, step.since_s, facts, now_s);
 	*out_step = step;
 	return MU_OK;
+}
+
+bool
+lifecycle_is_overdue(const struct lifecycle_facts *facts, int64_t was_due_at_s, int64_t now_s)
+{
+	return facts->suspended && facts->returns_at_s != 0 && facts->returns_at_s <= now_s &&
+	    was_due_at_s != 0 && was_due_at_s <= facts->returns_at_s;
 }
 
 bool

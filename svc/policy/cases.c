@@ -213,7 +213,7 @@ state_reckon(struct reading *r, const struct config_node *person, const struct f
 		config_fault(r->faults, person, "%s", err.text);
 		return PERSON_ACTIVE;
 	}
-	if (o.ends_at_s != 0 && o.ends_at_s <= r->now_s)
+	if (o.left || (o.ends_at_s != 0 && o.ends_at_s <= r->now_s))
 		return PERSON_LEAVER;
 	if (o.suspended)
 		return PERSON_SUSPENDED;

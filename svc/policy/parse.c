@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define GRANT_LONGEST_S	(365 * (int64_t)MU_DAY_S)
+#define GRACE_S		(30 * (int64_t)MU_DAY_S)	/* where states.yaml does not say */
+#define GRACE_LONGEST_S	(3650 * (int64_t)MU_DAY_S)
 
 /* What the readers below share. */
 struct reading {
@@ -223,30 +225,39 @@ identification_read(struct reading *r, const struct config_node *n)
 	}
 }
 
-static char *
-date_attr_read(struct reading *r, const struct config_node *n)
+static void
+date_attr_read(struct reading *r, const struct config_node *n, char **name_at)
 {
 	const char *name = "";
 
 	if (config_read_text(r->faults, n, POLICY_NAME_MAX_BYTES, &name) && !attr_allowed(r, name))
 		config_fault(r->faults, n, "no attribute %s in the map of any source", name);
-	return mu_strdup(name);
+	mu_free(*name_at);
+	*name_at = mu_strdup(name);
 }
 
 static void
 states_read(struct reading *r, const struct config_node *n)
 {
 	static const struct config_field fields[] = {
-		{ "suspended", false }, { "starts", false }, { "ends", false }, { NULL, false },
+		{ "left", false }, { "suspended", false }, { "returns", false }, { "starts", false },
+		{ "ends", false }, { "grace", false }, { NULL, false },
 	};
+	const struct config_node *returns = config_map_find(n, "returns");
+	struct policy *p = r->policy;
 
 	if (!policy_map_read(r->faults, n, fields))
 		return;
-	(void)filter_read(r, config_map_find(n, "suspended"), &r->policy->suspended);
-	mu_free(r->policy->starts);
-	mu_free(r->policy->ends);
-	r->policy->starts = date_attr_read(r, config_map_find(n, "starts"));
-	r->policy->ends = date_attr_read(r, config_map_find(n, "ends"));
+	(void)filter_read(r, config_map_find(n, "left"), &p->left);
+	(void)filter_read(r, config_map_find(n, "suspended"), &p->suspended);
+	date_attr_read(r, config_map_find(n, "starts"), &p->starts);
+	date_attr_read(r, config_map_find(n, "ends"), &p->ends);
+	date_attr_read(r, returns, &p->returns);
+	(void)config_read_duration(r->faults, config_map_find(n, "grace"), 0, GRACE_LONGEST_S,
+	    &p->grace_s);
+	if (returns != NULL && config_map_find(n, "suspended") == NULL)
+		config_fault(r->faults, returns,
+		    "this is when a suspension ends: say who is suspended, as suspended: FILTER");
 }
 
 static void
@@ -477,6 +488,8 @@ policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn 
 	p->brake = (struct policy_brake){ 5, 200, 3600 };
 	p->starts = mu_strdup("");
 	p->ends = mu_strdup("");
+	p->returns = mu_strdup("");
+	p->grace_s = GRACE_S;
 	unknown_files_fault(files, file_count, faults);
 	for (size_t i = 0; i < MU_COUNT(file_rows); i++) {
 		const struct policy_file *file = file_find(files, file_count, file_rows[i].name);

@@ -45,9 +45,11 @@ policy_free(struct policy *p)
 	mu_free(p->levels);
 	mu_free(p->gates);
 	mu_free(p->admins);
+	filter_free(p->left);
 	filter_free(p->suspended);
 	mu_free(p->starts);
 	mu_free(p->ends);
+	mu_free(p->returns);
 	mu_free(p);
 }
 
@@ -101,12 +103,14 @@ enum mu_rc
 policy_opine(const struct policy *p, const struct facts *facts, struct policy_opinion *out_opinion,
     struct mu_err *err)
 {
-	struct policy_opinion o = { .suspended = false };
+	struct policy_opinion o = { .left = policy_matches(p->left, facts),
+		.suspended = policy_matches(p->suspended, facts), .grace_s = p->grace_s };
 
+	*out_opinion = o;
 	if (date_read(facts->attrs, p->starts, &o.starts_at_s, err) != MU_OK ||
-	    date_read(facts->attrs, p->ends, &o.ends_at_s, err) != MU_OK)
+	    date_read(facts->attrs, p->ends, &o.ends_at_s, err) != MU_OK ||
+	    date_read(facts->attrs, p->returns, &o.returns_at_s, err) != MU_OK)
 		return err->rc;
-	o.suspended = p->suspended != NULL && filter_match(p->suspended, facts);
 	*out_opinion = o;
 	return MU_OK;
 }

@@ -43,11 +43,17 @@ void policy_free(struct policy *p);
 /* --- What the directory says of a state ------------------------------------------------------- */
 
 struct policy_opinion {
+	bool left;				/* the entry is there, the person is not */
 	bool suspended;
 	int64_t starts_at_s, ends_at_s;		/* 0: none */
+	int64_t returns_at_s;			/* planned, of a suspension; 0: none */
+	int64_t grace_s;			/* of leavers: the same for everybody */
 };
 
-/* MU_EINPUT  a date is not a GeneralizedTime: the entry is at fault */
+/*
+ * MU_EINPUT  a date is not a GeneralizedTime: the entry is at fault. out_opinion is written all the
+ *            same, without dates: who has left or is suspended is so whatever else their entry says.
+ */
 MU_CHECKED enum mu_rc policy_opine(const struct policy *p, const struct facts *facts, struct policy_opinion *out_opinion,
     struct mu_err *err);
 

@@ -57,8 +57,9 @@ struct policy {
 	size_t role_count;
 	struct policy_level *levels;	/* weakest first */
 	size_t level_count;
-	struct filter *suspended;	/* NULL: nobody */
-	char *starts, *ends;		/* attributes, "" */
+	struct filter *left, *suspended;	/* NULL: nobody */
+	char *starts, *ends, *returns;	/* attributes, "" */
+	int64_t grace_s;
 	struct policy_brake brake;
 	struct policy_gate *gates;
 	size_t gate_count;

@@ -64,7 +64,8 @@ static const struct store_sql person_update = { STORE_PERSON, "person_update",
     " resume_at = " AS_TIME("$20") " WHERE person_id = $1 AND version = $2::bigint" };
 static const struct store_sql entries = { STORE_PERSON, "person_entries",
     "SELECT entry_uuid FROM person WHERE source = $1 AND entry_uuid > $2::uuid"
-    " AND state NOT IN ('leaver', 'erased') ORDER BY entry_uuid LIMIT $3::bigint" };
+    " AND (state NOT IN ('leaver', 'erased') OR content_hash <> decode(repeat('00', 32), 'hex'))"
+    " ORDER BY entry_uuid LIMIT $3::bigint" };
 static const struct store_sql count_present = { STORE_PERSON, "person_count",
     "SELECT count(*) FROM person WHERE source = $1 AND state NOT IN ('leaver', 'erased')" };
 static const struct store_sql due = { STORE_PERSON, "person_due",

@@ -38,7 +38,7 @@ struct store_person {
 	bool suspended;			/* by a suspend action, on top of what the directory says */
 	int64_t resume_at_s;		/* planned return from that, 0: none */
 	struct attrs attrs;
-	/* of dn and attrs as the directory gave them */
+	/* of dn and attrs as the directory gave them; zeros: it has no entry of theirs */
 	unsigned char content_hash[CONTENT_HASH_BYTES];
 	struct strings roles;		/* held: birthrights, and granted ones that work */
 	char *identified, *evidence;	/* level and reference, "" if not identified */
@@ -107,14 +107,14 @@ MU_CHECKED enum mu_rc store_account_holder(struct store *s, const char *platform
     struct mu_uuid *out_person_id, struct mu_err *err);
 
 /*
- * Entry UUIDs of everyone of the source who is not a leaver or erased: for comparing a complete
- * listing.
+ * Entry UUIDs of everyone of the source who is not a leaver or erased, or whose entry was there
+ * when the directory last spoke of it: for comparing a complete listing.
  */
 typedef void store_entry_fn(void *ctx, const struct mu_uuid *entry_uuid);
 MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *source,
     store_entry_fn *each, void *ctx, struct mu_err *err);
 
-/* How many those are. */
+/* How many of the source are not leavers or erased. */
 MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, int64_t *out_count,
     struct mu_err *err);
 

@@ -56,7 +56,8 @@ setup(void **state)
 		    mu_strdup("- {level: known, when: (checked=TRUE)}\n- {level: seen}\n") },
 		{ mu_strdup("roles.yaml"), mu_strdup(roles_yaml) },
 		{ mu_strdup("states.yaml"),
-		    mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n") },
+		    mu_strdup("starts: startDate\nends: endDate\nsuspended: (status=away)\n"
+		    "left: (status=gone)\nreturns: backDate\ngrace: 7d\n") },
 	};
 	struct config_faults faults = CONFIG_FAULTS_INIT;
 	struct mu_err err = MU_ERR_INIT;
@@ -376,6 +377,151 @@ who_is_gone_goes_whatever_their_last_entry_said(void **state)
 	person_end(&t);
 }
 
+/* --- Entries of who has left, and planned returns ---------------------------------------------- */
+
+static void
+P5_2_who_has_left_is_a_leaver_though_the_entry_is_there(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	assert_int_equal(MU_OK, tell(&t, STAFF "status=gone endDate=soon", NOW + 1));
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	assert_int_equal(AUDIT_PERSON_LEFT, t.ch.kind);
+	assert_string_equal("a state rule says that they have left", t.ch.reason);
+	assert_true(t.ch.removal);		/* the brake judges it as any other */
+	assert_true(t.ch.accounts[0].urgent);
+	assert_int_equal(NOW + 1 + 7 * MU_DAY_S, t.p.due_at_s);
+	wants(&t, ACCOUNT_DISABLED, "");
+	person_end(&t);
+}
+
+static void
+who_had_left_when_first_heard_of_is_not_stored(void **state)
+{
+	static const char *const news[] = { STAFF "status=gone", STAFF "endDate=20010909014640Z" };
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(news); i++) {
+		struct told t;
+
+		person_init(&t);
+		assert_int_equal(MU_OK, tell(&t, news[i], NOW));
+		assert_int_equal(PERSON_LEAVER, t.p.state);
+		assert_false(t.ch.write || t.ch.transition || t.ch.account_count > 0);
+		person_end(&t);
+	}
+}
+
+/* Decides by the row alone, as the clock, a policy and a group do. */
+static void
+look(struct told *t, bool held, int64_t now_s)
+{
+	const struct cycle_news again = { .held = held };
+
+	cycle_change_clear(&t->ch);
+	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t->p, &again, now_s, &t->ch, &t->err));
+}
+
+static void
+who_left_by_a_rule_is_back_by_the_row_alone_while_the_entry_is_there(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW));
+	assert_int_equal(MU_OK, tell(&t, STAFF "status=gone", NOW + 1));
+	attrs_clear(&t.p.attrs);	/* as a policy that does not say so any more */
+	attrs_add(&t.p.attrs, "uid", "Ann");
+	look(&t, false, NOW + 2);
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	assert_int_equal(AUDIT_PERSON_RETURNED, t.ch.kind);
+	assert_int_equal(MU_OK, tell(&t, STAFF "status=gone", NOW + 3));
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 4));
+	assert_true(t.ch.write);		/* for this alone: */
+	assert_false(t.ch.transition);
+	attrs_clear(&t.p.attrs);
+	look(&t, false, NOW + 5);
+	assert_int_equal(PERSON_LEAVER, t.p.state);
+	person_end(&t);
+}
+
+static void
+who_is_erased_and_comes_back_is_the_same_person_with_nothing_from_before(void **state)
+{
+	struct told t;
+	struct mu_uuid id;
+
+	(void)state;
+	person_init(&t);
+	id = t.p.person_id;
+	assert_int_equal(MU_OK, tell(&t, STAFF "department=Sales", NOW));
+	t.p.blocked = true;
+	assert_int_equal(MU_OK, tell(&t, NULL, NOW + 1));
+	look(&t, false, t.p.due_at_s);
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	look(&t, false, NOW + 100 * MU_DAY_S);
+	assert_int_equal(PERSON_ERASED, t.p.state);
+	assert_int_equal(MU_OK, tell(&t, STAFF "startDate=20300101000000Z", NOW + 101 * MU_DAY_S));
+	assert_int_equal(PERSON_STAGED, t.p.state);
+	assert_int_equal(AUDIT_PERSON_RETURNED, t.ch.kind);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW + 102 * MU_DAY_S));
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	wants(&t, ACCOUNT_DISABLED, "");	/* the block stands */
+	t.p.blocked = false;
+	look(&t, false, NOW + 103 * MU_DAY_S);
+	wants(&t, ACCOUNT_ENABLED, "group all\n");
+	assert_memory_equal(&id, &t.p.person_id, sizeof(id));
+	person_end(&t);
+}
+
+static void
+a_planned_return_that_is_none_is_told_once(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	/* NOW + 10 */
+	assert_int_equal(MU_OK, tell(&t, STAFF "status=away backDate=20010909014650Z", NOW));
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	assert_int_equal(NOW + 10, t.p.due_at_s);
+	look(&t, false, NOW + 9);
+	assert_false(t.ch.write);
+	look(&t, false, NOW + 10);
+	assert_true(t.ch.write && t.ch.transition);
+	assert_int_equal(AUDIT_PERSON_OVERDUE, t.ch.kind);
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	assert_int_equal(0, t.p.due_at_s);
+	assert_false(t.ch.removal);
+	look(&t, false, NOW + 11);
+	assert_false(t.ch.write);
+	assert_int_equal(MU_OK, tell(&t, STAFF, NOW + 12));
+	assert_int_equal(PERSON_ACTIVE, t.p.state);
+	assert_int_equal(AUDIT_PERSON_RESUMED, t.ch.kind);
+	person_end(&t);
+}
+
+static void
+a_malformed_date_keeps_nobody_in_who_is_suspended(void **state)
+{
+	struct told t;
+
+	(void)state;
+	person_init(&t);
+	assert_int_equal(MU_OK, tell(&t, STAFF "endDate=20300101000000Z", NOW));
+	assert_int_equal(MU_OK, tell(&t, STAFF "status=away endDate=then backDate=later", NOW + 1));
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	assert_int_equal(1893456000, t.p.ends_at_s);	/* as it was */
+	wants(&t, ACCOUNT_DISABLED, "");
+	look(&t, false, NOW + 2);			/* nor who is, by a policy's new dates */
+	assert_int_equal(PERSON_SUSPENDED, t.p.state);
+	person_end(&t);
+}
+
 /* --- What actions gave ---------------------------------------------------------------------- */
 
 static void
@@ -388,16 +534,6 @@ grant_add(struct told *t, const char *role, int64_t starts_at_s, int64_t ends_at
 		.role = mu_strdup(role), .reason = mu_strdup(""), .starts_at_s = starts_at_s,
 		.ends_at_s = ends_at_s };
 	mu_uuid_new(&p->grants[p->grant_count++].grant_id);
-}
-
-/* Decides by the row alone. */
-static void
-look(struct told *t, bool held, int64_t now_s)
-{
-	const struct cycle_news again = { .held = held };
-
-	cycle_change_clear(&t->ch);
-	assert_int_equal(MU_OK, cycle_decide(&rules, NULL, &t->p, &again, now_s, &t->ch, &t->err));
 }
 
 static void
@@ -610,6 +746,14 @@ main(void)
 		cmocka_unit_test(a_grace_period_that_ends_erases),
 		cmocka_unit_test(the_erased_whose_entry_is_still_there_stay_erased),
 		cmocka_unit_test(who_is_gone_goes_whatever_their_last_entry_said),
+		cmocka_unit_test(P5_2_who_has_left_is_a_leaver_though_the_entry_is_there),
+		cmocka_unit_test(who_had_left_when_first_heard_of_is_not_stored),
+		cmocka_unit_test(
+		    who_left_by_a_rule_is_back_by_the_row_alone_while_the_entry_is_there),
+		cmocka_unit_test(
+		    who_is_erased_and_comes_back_is_the_same_person_with_nothing_from_before),
+		cmocka_unit_test(a_planned_return_that_is_none_is_told_once),
+		cmocka_unit_test(a_malformed_date_keeps_nobody_in_who_is_suspended),
 		cmocka_unit_test(grant_runs_from_its_start_to_its_end),
 		cmocka_unit_test(a_role_unknown_to_the_policy_gives_nothing),
 		cmocka_unit_test(P5_15_an_action_vouches_where_the_directory_does_not),

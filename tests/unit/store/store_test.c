@@ -190,6 +190,8 @@ many_writes(void **state)
 		p.due_at_s = i % 2 == 0 ? NOW_S + (int64_t)i : 0;
 		if (p.state == PERSON_LEAVER)
 			strings_clear(&p.roles);
+		if (i % 20 == 0)		/* and their entry is gone */
+			(void)memset(p.content_hash, 0, sizeof(p.content_hash));
 		store_person_write(s, &p);
 		store_person_clear(&p);
 	}
@@ -213,7 +215,7 @@ count_entry(void *ctx, const struct mu_uuid *entry_uuid)
 	++*(int *)ctx;
 }
 
-/* What many_writes left: 1000 people, 100 of them leavers, every second one due. */
+/* What many_writes left: 1000 people, 100 of them leavers, 50 with their entry, every second one due. */
 static void
 lists(void **state)
 {
@@ -229,7 +231,7 @@ lists(void **state)
 	MUST(store_person_count(s, "many", &number, &err));
 	assert_int_equal(900, number);
 	MUST(store_person_each_entry(s, "many", count_entry, &entries, &err));
-	assert_int_equal(900, entries);
+	assert_int_equal(950, entries);
 	MUST(store_person_due(s, NOW_S + 10, ids, 3, &count, &err));
 	assert_int_equal(3, count);
 	MUST(store_person_due(s, NOW_S + 10, ids, 600, &count, &err));
