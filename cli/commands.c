@@ -135,6 +135,25 @@ const struct command commands[] = {
 	    "denies an action, or takes your own back",
 	    "  muster deny 3fa90c --reason 'wrong person'\n",
 	    pending_deny_run, NULL, NULL },
+	{ "review list", "[--due] [--all] [--limit N]",
+	    "lists granted roles that lapse unless somebody confirms them",
+	    "The soonest due first: those that are due before they end. --due: those of the next "
+	    "14 days alone. --all: every granted role, those last that are not reviewed. What is "
+	    "held by birthright is the policy's and is not listed. BY says which administrators "
+	    "may confirm.\n\n"
+	    "  muster review list --due\n",
+	    list_run, NULL, &list_reviews },
+	{ "review confirm", "ID... --reason TEXT",
+	    "confirms granted roles: they are held on until the next review",
+	    "ID is as muster review list shows it. Nobody confirms what is their own, nor what "
+	    "they asked for or approved as long as another administrator could.\n\n"
+	    "  muster review confirm 0199e2a7-41c0-7aa2-9d5c-0c3f7b1f6a52 --reason 'still leads "
+	    "the team'\n",
+	    review_run, "review.confirm", NULL },
+	{ "review drop", "ID... --reason TEXT",
+	    "ends granted roles that are needed no more",
+	    "  muster review drop 0199e2a7-41c0-7aa2-9d5c-0c3f7b1f6a52 --reason 'has moved on'\n",
+	    review_run, "review.drop", NULL },
 	{ "brake list", "",
 	    "lists whom the brake holds",
 	    "  muster brake list\n",

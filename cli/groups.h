@@ -12,6 +12,9 @@
 int pending_approve_run(struct cli *c, const struct args *a);
 int pending_deny_run(struct cli *c, const struct args *a);
 
+/* review.c */
+int review_run(struct cli *c, const struct args *a);
+
 /* sync.c; a plan's output is text, a line a change */
 int sync_run(struct cli *c, const struct args *a);
 int sync_job(struct cli *c, const char *request_json);	/* POST /v1/jobs, and what came of it */

@@ -28,6 +28,12 @@ const struct list_row list_brake = { "/v1/brake", "held", NULL, "nobody is held"
 	{ "RELEASED", "released" },
 	{ "REASON", "reason" },
 } };
+const struct list_row list_reviews = { "/v1/reviews", "reviews", "after",
+    "nothing has to be confirmed", {
+	{ "ID", "id" }, { "WHO", "person" }, { "ROLE", "role" }, { "SINCE", "starts_at" },
+	{ "GRANTED BY", "granted_by" }, { "REVIEWED", "reviewed_at" }, { "DUE", "due_at" },
+	{ "BY", "by" }, { "ENDS", "ends_at" },
+} };
 const struct list_row list_platforms = { "/v1/platforms", "platforms", NULL,
     "there is no platform", {
 	{ "PLATFORM", "name" }, { "ADAPTER", "adapter" }, { "ACCOUNTS", "accounts" },
@@ -66,7 +72,9 @@ query_add(struct mu_buf *target, const struct args *a, struct mu_err *err)
 		if (a->values[i] == NULL || !a->spec.list[i].is_option ||
 		    strcmp(name, "limit") == 0)
 			continue;
-		if (strcmp(a->spec.list[i].value, "TIME") != 0)
+		if (a->spec.list[i].value[0] == '\0')
+			mu_buf_text_add(&value, "true");
+		else if (strcmp(a->spec.list[i].value, "TIME") != 0)
 			mu_buf_text_add(&value, a->values[i]);
 		else if (when_parse(a->values[i], mu_now_s(), true, &at_s, err) == MU_OK)
 			mu_time_format(&value, at_s);

@@ -34,7 +34,7 @@ static const struct show_column account_columns[] = {
 static const struct show_column grant_columns[] = {
 	{ "GRANTED", "role" }, { "FROM", "starts_at" }, { "UNTIL", "ends_at" },
 	{ "BY", "granted_by" },
-	{ "REASON", "reason" }, { NULL, NULL },
+	{ "REASON", "reason" }, { "CONFIRM BY", "review_due_at" }, { NULL, NULL },
 };
 static const struct show_column platform_rows[] = {
 	{ "platform", "name" }, { "adapter", "adapter" }, { "url", "url" },
@@ -111,7 +111,7 @@ see_person_run(struct cli *c, const struct args *a)
 		return status;
 	show_facts(c->out, person_rows, root);
 	show_list(c->out, account_columns, true, json_find(root, "accounts"));
-	show_list(c->out, grant_columns, false, json_find(root, "grants"));
+	show_list(c->out, grant_columns, true, json_find(root, "grants"));
 	return CLI_DONE;
 }
 

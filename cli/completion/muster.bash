@@ -19,6 +19,9 @@ ungrant|--reason
 pending|
 approve|
 deny|--reason
+review list|--due --all --limit
+review confirm|--reason
+review drop|--reason
 brake list|
 brake release|--reason
 credential issue|--reason

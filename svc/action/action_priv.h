@@ -16,9 +16,8 @@
 
 /* In the order of their names: canonical. */
 enum action_arg {
-	ARG_BASE, ARG_CERTIFICATE, ARG_CSR, ARG_EVIDENCE, ARG_FILES, ARG_LEVEL, ARG_METHOD,
-	    ARG_NAME,
-	ARG_PLATFORM, ARG_ROLE, ARG_SOURCE, ARG_UNTIL,
+	ARG_BASE, ARG_CERTIFICATE, ARG_CSR, ARG_EVIDENCE, ARG_FILES, ARG_GRANTS, ARG_LEVEL,
+	ARG_METHOD, ARG_NAME, ARG_PLATFORM, ARG_ROLE, ARG_SOURCE, ARG_UNTIL,
 };
 #define ARG_COUNT	(ARG_UNTIL + 1)
 #define ARG(arg)	(1u << (arg))
@@ -29,6 +28,8 @@ struct action_args {
 	int64_t base, until_s;		/* 0 when not given */
 	struct policy_file *files;	/* by name */
 	size_t file_count;
+	struct mu_uuid *grants;		/* in order, each once */
+	size_t grant_count;
 };
 
 /* What a client wrote. */
@@ -96,7 +97,8 @@ void action_job_clear(struct action_job *j);
 
 /* --- Kinds (kinds.c): a row each -------------------------------------------------------------- */
 
-enum action_about { ABOUT_NOBODY, ABOUT_ONE, ABOUT_PEOPLE, ABOUT_HELD };
+/* HELD, GRANTS: whom the brake holds, and whose the grants are, become the targets. */
+enum action_about { ABOUT_NOBODY, ABOUT_ONE, ABOUT_PEOPLE, ABOUT_HELD, ABOUT_GRANTS };
 
 typedef enum mu_rc action_step_fn(struct action_job *j, struct mu_err *err);
 
@@ -120,6 +122,29 @@ MU_CHECKED enum mu_rc action_job_open(struct action_job *j, struct mu_err *err);
 MU_CHECKED enum mu_rc action_job_check(struct action_job *j, struct mu_err *err);
 /* Behind check: writes and decides. The policy is not to be used after. */
 MU_CHECKED enum mu_rc action_job_execute(struct action_job *j, struct mu_err *err);
+
+/* --- Access reviews (review.c) ---------------------------------------------------------------- */
+
+/* Sets doc's targets to whose the grants are. MU_EABSENT: one of them is nobody's. */
+MU_CHECKED enum mu_rc action_review_resolve(const struct action_host *h,
+    struct action_document *doc, struct mu_err *err);
+action_step_fn action_review_confirm_check, action_review_confirm, action_review_drop_check,
+    action_review_drop;
+
+/* --- What kinds share (kinds.c) --------------------------------------------------------------- */
+
+/* As people are called in errors and previews. */
+const char *action_called(const struct store_person *p);
+/* Puts the person in front of the error; what is recorded names them by id. */
+enum mu_rc action_about_person(struct action_job *j, const struct store_person *p,
+    struct mu_err *err);
+MU_CHECKED enum mu_rc action_mac_make(const struct action_job *j, const struct mu_buf *bytes,
+    unsigned char out_mac[MAC_BYTES], struct mu_err *err);
+MU_CHECKED enum mu_rc action_mac_right(const struct action_job *j, const struct mu_buf *bytes,
+    const unsigned char mac[MAC_BYTES], bool *out_right, struct mu_err *err);
+/* Drops from the list whoever does not work as an administrator now. */
+MU_CHECKED enum mu_rc action_standing_keep(const struct action_job *j,
+    struct store_administrators *l, struct mu_err *err);
 
 /* --- Who is meant (who.c) --------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
 #define ARG_TEXT_MAX_BYTES	200
 #define ARG_NAME_MAX_BYTES	64
 
-enum arg_type { TYPE_TEXT, TYPE_PEM, TYPE_INT, TYPE_TIME, TYPE_FILES };
+enum arg_type { TYPE_TEXT, TYPE_PEM, TYPE_INT, TYPE_TIME, TYPE_FILES, TYPE_IDS };
 
 static const struct {
 	const char *name;
@@ -26,6 +26,7 @@ static const struct {
 	[ARG_CSR] = { "csr", TYPE_PEM, CRYPTO_CERT_MAX_BYTES },
 	[ARG_EVIDENCE] = { "evidence", TYPE_TEXT, ARG_TEXT_MAX_BYTES },
 	[ARG_FILES] = { "files", TYPE_FILES, POLICY_FILE_MAX_BYTES },
+	[ARG_GRANTS] = { "grants", TYPE_IDS, 0 },
 	[ARG_LEVEL] = { "level", TYPE_TEXT, ARG_NAME_MAX_BYTES },
 	[ARG_METHOD] = { "method", TYPE_TEXT, ARG_TEXT_MAX_BYTES },
 	[ARG_NAME] = { "name", TYPE_TEXT, ARG_NAME_MAX_BYTES },
@@ -45,6 +46,7 @@ args_clear(struct action_args *a)
 		mu_free(a->files[i].content);
 	}
 	mu_free(a->files);
+	mu_free(a->grants);
 	*a = (struct action_args){ .given = 0 };
 }
 
@@ -184,6 +186,27 @@ files_read(const struct json_node *n, struct action_args *a, struct mu_err *err)
 	return a->file_count == json_count(n) ? MU_OK : err->rc;
 }
 
+/* In order and each once, so that the same grants are the same document. */
+static enum mu_rc
+ids_read(const struct json_node *n, struct action_args *a, struct mu_err *err)
+{
+	size_t count = json_count(n);
+
+	if (json_kind(n) != JSON_KIND_LIST || count == 0 || count > ACTION_TARGETS_MAX)
+		return mu_fail(err, MU_EINPUT, "args.grants: a list of 1 to %d ids is wanted",
+		    ACTION_TARGETS_MAX);
+	a->grants = mu_alloc_zero(count, sizeof(*a->grants));
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_node_text(json_at(n, i));
+
+		if (text == NULL || !mu_uuid_parse(text, &a->grants[i]))
+			return mu_fail(err, MU_EINPUT, "args.grants[%zu]: an id is wanted, as"
+			    " muster review list shows it", i);
+	}
+	a->grant_count = action_uuids_unique(a->grants, count);
+	return MU_OK;
+}
+
 static enum mu_rc
 arg_read(const struct json_node *n, enum action_arg arg, struct action_args *a, struct mu_err *err)
 {
@@ -199,6 +222,8 @@ arg_read(const struct json_node *n, enum action_arg arg, struct action_args *a, 
 		return MU_OK;
 	case TYPE_FILES:
 		return files_read(n, a, err);
+	case TYPE_IDS:
+		return ids_read(n, a, err);
 	case TYPE_TIME:
 		if (text == NULL || !mu_time_parse(text, &a->until_s) || a->until_s <= 0)
 			return mu_fail(err, MU_EINPUT, "%s: a time with its zone is wanted:"
@@ -273,6 +298,12 @@ args_write(const struct action_args *a, struct json_writer *w)
 				json_text(w, a->files[k].name, a->files[k].content);
 			json_object_end(w);
 			break;
+		case TYPE_IDS:
+			json_list_begin(w, name);
+			for (size_t k = 0; k < a->grant_count; k++)
+				json_uuid(w, NULL, &a->grants[k]);
+			json_list_end(w);
+			break;
 		case TYPE_TEXT: case TYPE_PEM:
 			json_text(w, name, a->text[i]);
 			break;
@@ -285,13 +316,17 @@ static void
 args_copy(struct action_args *to, const struct action_args *from)
 {
 	*to = (struct action_args){ .given = from->given, .base = from->base,
-	    .until_s = from->until_s, .file_count = from->file_count };
+	    .until_s = from->until_s, .file_count = from->file_count,
+	    .grant_count = from->grant_count };
 	for (size_t i = 0; i < ARG_COUNT; i++)
 		to->text[i] = mu_strdup(from->text[i]);
 	to->files = mu_alloc_zero(from->file_count, sizeof(*to->files));
 	for (size_t i = 0; i < from->file_count; i++)
 		to->files[i] = (struct policy_file){ mu_strdup(from->files[i].name),
 		    mu_strdup(from->files[i].content) };
+	to->grants = mu_alloc_zero(from->grant_count, sizeof(*to->grants));
+	for (size_t i = 0; i < from->grant_count; i++)
+		to->grants[i] = from->grants[i];
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -324,7 +359,7 @@ targets_read(const struct json_node *n, struct action_request *r, struct mu_err 
 
 	if (list != NULL && json_kind(list) != JSON_KIND_LIST)
 		return mu_fail(err, MU_EINPUT, "targets: a list is wanted");
-	if ((about == ABOUT_NOBODY || about == ABOUT_HELD) && count > 0)
+	if (about != ABOUT_ONE && about != ABOUT_PEOPLE && count > 0)
 		return mu_fail(err, MU_EINPUT, "targets: %s takes none", name);
 	if ((about == ABOUT_ONE || about == ABOUT_PEOPLE) && count == 0)
 		return mu_fail(err, MU_EINPUT, "targets: %s needs to know for whom", name);

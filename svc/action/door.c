@@ -246,8 +246,9 @@ is_about_all(const struct action_document *d)
 }
 
 /*
- * Who may not remove administrators touches none of them: else a helpdesk shuts everybody out with one
- * code. Reads all administrators, of whom there are few, and only where somebody is meant.
+ * Who may not remove administrators touches none of them: else a helpdesk shuts everybody out with
+ * one code. A review takes nothing from those whose grants it confirms. Reads all administrators,
+ * of whom there are few, and only where somebody is meant.
  */
 static enum mu_rc
 administrators_check(const struct action_job *j, const struct auth_who *who, struct mu_err *err)
@@ -255,7 +256,8 @@ administrators_check(const struct action_job *j, const struct auth_who *who, str
 	MU_AUTO(store_administrators_clear) struct store_administrators list = { NULL, 0 };
 	const char *removes = action_kind_name(ACTION_ADMIN_REMOVE);
 
-	if (j->people.count == 0 || policy_admin_may(j->policy, who->role, removes))
+	if (j->people.count == 0 || j->doc->kind == ACTION_REVIEW_CONFIRM ||
+	    policy_admin_may(j->policy, who->role, removes))
 		return MU_OK;
 	if (store_administrator_list(j->host->store, &list, err) != MU_OK)
 		return err->rc;
@@ -423,6 +425,21 @@ held_resolve(struct visit *v, struct mu_err *err)
 	return MU_OK;
 }
 
+static enum mu_rc
+targets_resolve(struct visit *v, const struct action_request *r, struct action_answer *out,
+    struct mu_err *err)
+{
+	switch (action_row(r->kind)->about) {
+	case ABOUT_HELD:
+		return held_resolve(v, err);
+	case ABOUT_GRANTS:
+		return action_review_resolve(v->host, &v->file.doc, err);
+	case ABOUT_NOBODY: case ABOUT_ONE: case ABOUT_PEOPLE:
+		break;
+	}
+	return action_who_resolve(&v->job, v->who, r, &v->file.doc, &out->json, err);
+}
+
 /* What it would do: the very execution, rolled back by the caller. */
 static enum mu_rc
 preview(struct visit *v, const struct json_node *request, struct action_answer *out,
@@ -440,8 +457,7 @@ preview(struct visit *v, const struct json_node *request, struct action_answer *
 		rc = action_allow(v->job.policy, v->who, action_kind_name(r.kind), NULL, err);
 	if (rc == MU_OK) {
 		action_document_begin(&r, &v->who->person_id, &v->file.doc);
-		rc = action_row(r.kind)->about == ABOUT_HELD ? held_resolve(v, err) :
-		    action_who_resolve(&v->job, v->who, &r, &v->file.doc, &out->json, err);
+		rc = targets_resolve(v, &r, out, err);
 	}
 	action_request_clear(&r);
 	if (rc != MU_OK || action_job_open(&v->job, err) != MU_OK ||

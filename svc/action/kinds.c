@@ -43,22 +43,20 @@ text_of(const struct action_job *j, enum action_arg arg)
 	return j->doc->args.text[arg];
 }
 
-/* As people are called in errors and previews. */
-static const char *
-called(const struct store_person *p)
+const char *
+action_called(const struct store_person *p)
 {
 	return p->uid[0] != '\0' ? p->uid : store_person_name(p);
 }
 
-/* Puts the person in front of the error; what is recorded names them by id. */
-static enum mu_rc
-about_person(struct action_job *j, const struct store_person *p, struct mu_err *err)
+enum mu_rc
+action_about_person(struct action_job *j, const struct store_person *p, struct mu_err *err)
 {
 	char id[MU_UUID_TEXT_BYTES];
 
 	mu_buf_reset(&j->recorded);
 	mu_buf_format(&j->recorded, "%s: %s", mu_uuid_format(&p->person_id, id), err->text);
-	return mu_wrap(err, "%s", called(p));
+	return mu_wrap(err, "%s", action_called(p));
 }
 
 /* What was right at the proposal and is so no longer is the world's doing, not the request's. */
@@ -81,9 +79,9 @@ unsettled_check(const struct action_job *j, settled_fn *settled, const char *tex
 	return mu_fail(err, MU_ECONFLICT, "%s", text);
 }
 
-static enum mu_rc
-mac_make(const struct action_job *j, const struct mu_buf *bytes, unsigned char out_mac[MAC_BYTES],
-    struct mu_err *err)
+enum mu_rc
+action_mac_make(const struct action_job *j, const struct mu_buf *bytes,
+    unsigned char out_mac[MAC_BYTES], struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
 
@@ -93,8 +91,8 @@ mac_make(const struct action_job *j, const struct mu_buf *bytes, unsigned char o
 	return MU_OK;
 }
 
-static enum mu_rc
-mac_right(const struct action_job *j, const struct mu_buf *bytes,
+enum mu_rc
+action_mac_right(const struct action_job *j, const struct mu_buf *bytes,
     const unsigned char mac[MAC_BYTES], bool *out_right, struct mu_err *err)
 {
 	unsigned char macs[1][MAC_BYTES];
@@ -239,12 +237,13 @@ identify_execute(struct action_job *j, struct mu_err *err)
 		};
 
 		identification_encode(&x, &bytes);
-		if (mac_make(j, &bytes, x.mac, err) != MU_OK)
+		if (action_mac_make(j, &bytes, x.mac, err) != MU_OK)
 			return err->rc;
 		store_identification_write(j->host->store, &x);
 		mu_buf_format(&j->lines, "%s: identified as %s by %s, on file as %s; until now"
-		    " %s\n", called(p), x.level, x.method, x.evidence, p->identified == NULL ||
-		    p->identified[0] == '\0' ? "not identified" : p->identified);
+		    " %s\n", action_called(p), x.level, x.method, x.evidence,
+		    p->identified == NULL || p->identified[0] == '\0' ?
+		    "not identified" : p->identified);
 		audit_record(j->host->store, AUDIT_PERSON_IDENTIFIED, j->now_ms, fields,
 		    MU_COUNT(fields), NULL);
 	}
@@ -265,10 +264,10 @@ granted_read(const struct action_job *j, const struct store_person *p, struct st
 		MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
 		bool right;
 
-		if (g->starts_at_s > now_s || g->ends_at_s <= now_s)
+		if (!policy_grant_runs(j->policy, g, now_s))
 			continue;
 		grant_encode(g, &bytes);
-		if (mac_right(j, &bytes, g->mac, &right, err) != MU_OK)
+		if (action_mac_right(j, &bytes, g->mac, &right, err) != MU_OK)
 			return err->rc;
 		if (right)
 			strings_add(out, g->role);
@@ -287,7 +286,7 @@ vouched_read(const struct action_job *j, const struct store_person *p, const cha
 	if (p->vouched.level == NULL || p->vouched.level[0] == '\0')
 		return MU_OK;
 	identification_encode(&p->vouched, &bytes);
-	if (mac_right(j, &bytes, p->vouched.mac, &right, err) != MU_OK)
+	if (action_mac_right(j, &bytes, p->vouched.mac, &right, err) != MU_OK)
 		return err->rc;
 	if (right)
 		*out_level = p->vouched.level;
@@ -310,7 +309,7 @@ grant_person_check(struct action_job *j, const struct store_person *p, struct mu
 	    err) != MU_OK)
 		return err->rc;
 	if (policy_request_check(j->policy, &subject, text_of(j, ARG_ROLE), &request, err) != MU_OK)
-		return about_person(j, p, err);
+		return action_about_person(j, p, err);
 	if (lasts_s > request.longest_s) {
 		MU_AUTO(mu_buf_clear) struct mu_buf latest = MU_BUF_INIT;
 
@@ -362,7 +361,7 @@ grant_execute(struct action_job *j, struct mu_err *err)
 		mu_uuid_new(&g.grant_id);
 		(void)memcpy(g.action_digest, digest, sizeof(g.action_digest));
 		grant_encode(&g, &bytes);
-		if (mac_make(j, &bytes, g.mac, err) != MU_OK)
+		if (action_mac_make(j, &bytes, g.mac, err) != MU_OK)
 			return err->rc;
 		store_grant_write(j->host->store, &g);
 		audit_record(j->host->store, AUDIT_GRANT_ADDED, j->now_ms, fields, MU_COUNT(fields),
@@ -449,7 +448,7 @@ credential_check(struct action_job *j, struct mu_err *err)
 		(void)mu_fail(err, MU_ECONFLICT, "has no enabled account on %s, and gets a"
 		    " credential only with one: muster person explain says what is missing",
 		    text_of(j, ARG_PLATFORM));
-		return about_person(j, p, err);
+		return action_about_person(j, p, err);
 	}
 	return MU_OK;
 }
@@ -464,7 +463,8 @@ credential_execute(struct action_job *j, struct mu_err *err)
 
 		store_credential_renew(j->host->store, &a->want.account_id, j->now_ms / 1000);
 		mu_buf_format(&j->lines, "%s: a new credential for the account %s on %s, to be"
-		    " collected at the claim page\n", called(p), a->want.name, a->want.platform);
+		    " collected at the claim page\n", action_called(p), a->want.name,
+		    a->want.platform);
 	}
 	return MU_OK;
 }
@@ -570,9 +570,8 @@ policy_compare(struct action_job *j, struct mu_err *err)
 	return MU_OK;
 }
 
-/* Drops from the list whoever does not work as an administrator now. */
-static enum mu_rc
-standing_keep(const struct action_job *j, struct store_administrators *l, struct mu_err *err)
+enum mu_rc
+action_standing_keep(const struct action_job *j, struct store_administrators *l, struct mu_err *err)
 {
 	size_t kept = 0;
 
@@ -582,7 +581,7 @@ standing_keep(const struct action_job *j, struct store_administrators *l, struct
 		bool right;
 
 		auth_administrator_encode(&a, &bytes);
-		if (mac_right(j, &bytes, a.mac, &right, err) != MU_OK)
+		if (action_mac_right(j, &bytes, a.mac, &right, err) != MU_OK)
 			return err->rc;
 		if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked ||
 		    !auth_source_administers(j->host->auth, a.source))
@@ -637,7 +636,7 @@ policy_way_back_check(const struct action_job *j, struct mu_err *err)
 	if (rc == MU_OK)
 		rc = store_administrator_list(j->host->store, &there, err);
 	if (rc == MU_OK)
-		rc = standing_keep(j, &there, err);
+		rc = action_standing_keep(j, &there, err);
 	if (rc == MU_OK && !is_changeable(next, &there, approvals))
 		rc = mu_fail(err, MU_ECONFLICT, "under this policy nobody could change the policy"
 		    " again: it takes one administrator who may %s and %lld more who may approve,"
@@ -735,7 +734,7 @@ client_write(struct action_job *j, struct store_client *c, struct mu_err *err)
 	char actor[MU_UUID_TEXT_BYTES];
 
 	auth_client_encode(c, &bytes);
-	if (mac_make(j, &bytes, c->mac, err) != MU_OK)
+	if (action_mac_make(j, &bytes, c->mac, err) != MU_OK)
 		return err->rc;
 	store_client_write(j->host->store, c);
 	mu_hex_format(&print, c->fingerprint, sizeof(c->fingerprint));
@@ -804,7 +803,7 @@ client_renew_execute(struct action_job *j, struct mu_err *err)
 		return err->rc;
 	/* What others wrote is not vouched for by renewing it. */
 	auth_client_encode(c, &bytes);
-	if (mac_right(j, &bytes, c->mac, &right, err) != MU_OK)
+	if (action_mac_right(j, &bytes, c->mac, &right, err) != MU_OK)
 		return err->rc;
 	if (!right)
 		return mu_fail(err, MU_ECONFLICT, "the row of the client %s was changed past"
@@ -859,12 +858,12 @@ enrol_execute(struct action_job *j, struct mu_err *err)
 		return rc;
 	if (rc == MU_OK)
 		mu_buf_format(&j->lines, "%s is an administrator already (%s), and loses seed and"
-		    " sessions: a new authenticator takes their place\n", called(p), a.role);
+		    " sessions: a new authenticator takes their place\n", action_called(p), a.role);
 	if (auth_enrol(j->host->auth, &p->person_id, text_of(j, ARG_ROLE), &j->doc->requester,
 	    j->now_ms, &j->shown, err) != MU_OK)
-		return about_person(j, p, err);
+		return action_about_person(j, p, err);
 	mu_buf_format(&j->lines, "%s becomes an administrator with the role %s: hand the one-time"
-	    " code over in person, it lasts 24 hours\n", called(p), text_of(j, ARG_ROLE));
+	    " code over in person, it lasts 24 hours\n", action_called(p), text_of(j, ARG_ROLE));
 	return MU_OK;
 }
 
@@ -876,8 +875,8 @@ unlock_execute(struct action_job *j, struct mu_err *err)
 
 		if (auth_unlock(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms,
 		    err) != MU_OK)
-			return about_person(j, p, err);
-		mu_buf_format(&j->lines, "%s: codes are taken again\n", called(p));
+			return action_about_person(j, p, err);
+		mu_buf_format(&j->lines, "%s: codes are taken again\n", action_called(p));
 	}
 	return MU_OK;
 }
@@ -892,7 +891,7 @@ active_count(struct action_job *j, int64_t *out_count, struct mu_err *err)
 
 		if (store_administrator_get(j->host->store, &j->people.list[i].person_id, false, &a,
 		    err) != MU_OK)
-			return err->rc == MU_EABSENT ? about_person(j, &j->people.list[i],
+			return err->rc == MU_EABSENT ? action_about_person(j, &j->people.list[i],
 			    err) : err->rc;
 		if (a.active && a.state == PERSON_ACTIVE && !a.blocked)
 			(*out_count)++;
@@ -916,8 +915,8 @@ remove_execute(struct action_job *j, struct mu_err *err)
 
 		if (auth_remove(j->host->auth, &p->person_id, &j->doc->requester, j->now_ms,
 		    err) != MU_OK)
-			return about_person(j, p, err);
-		mu_buf_format(&j->lines, "%s is an administrator no more\n", called(p));
+			return action_about_person(j, p, err);
+		mu_buf_format(&j->lines, "%s is an administrator no more\n", action_called(p));
 	}
 	return MU_OK;
 }
@@ -966,6 +965,11 @@ static const struct action_row rows[ACTION_KIND_COUNT] = {
 	    remove_execute },
 	[ACTION_SYNC_RUN] = { ABOUT_NOBODY, ARG(ARG_SOURCE), 0, "a source is read anew",
 	    false, STORE_CHANNEL_SYNC, source_check, sync_execute },
+	[ACTION_REVIEW_CONFIRM] = { ABOUT_GRANTS, ARG(ARG_GRANTS), 0, "granted roles are held on,"
+	    " until the next review", true, ACCOUNTS, action_review_confirm_check,
+	    action_review_confirm },
+	[ACTION_REVIEW_DROP] = { ABOUT_GRANTS, ARG(ARG_GRANTS), 0, "granted roles are held no more",
+	    true, ACCOUNTS, action_review_drop_check, action_review_drop },
 };
 
 const struct action_row *

@@ -401,6 +401,7 @@ static const struct http_route routes[] = {
 	GET("/v1/people/{who}/explain", explain_get),
 	GET("/v1/accounts", accounts_get),
 	GET("/v1/receipts", receipts_get),
+	GET("/v1/reviews", reviews_get),
 	GET("/v1/platforms", platforms_get),
 	GET("/v1/platforms/{name}", platform_get),
 	GET("/v1/sources", sources_get),

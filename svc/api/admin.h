@@ -56,15 +56,16 @@
  *	client.renew		none	{"csr": PEM, "name": TEXT}
  *	client.remove		none	{"name": TEXT}
  *	sync.run		none	{"source": TEXT}
+ *	review.confirm, review.drop	none	{"grants": [ID]}: whose they are become the targets
  *
- * The permission that each needs: read.people for people, explain and brake; read.accounts; read.status for
- * status, platforms, sources and policy; read.clients; read.administrators; read.audit; job. Actions, pending and
+ * The permission that each needs: read.people for people, explain and brake; read.reviews; read.accounts;
+ * read.status for status, platforms, sources and policy; read.clients; read.administrators; read.audit; job. Actions, pending and
  * receipts: as action/action.h says.
  *
  * GET /v1/people?state=&match=&after=&limit=	{"next"?: CURSOR, "people": [PERSON]}; match: RFC 4515 filter;
  *	limit 1 to 200 (100)
  * GET /v1/people/{who}				PERSON and "accounts": [ACCOUNT], "grants": [{"ends_at", "granted_by":
- *	PERSON-REF, "reason", "role", "starts_at"}], "groups": [TEXT], "identification"?: {"at", "evidence",
+ *	PERSON-REF, "reason", "review_due_at"?, "role", "starts_at"}], "groups": [TEXT], "identification"?: {"at", "evidence",
  *	"level", "method", "verifier": PERSON-REF}; 404; 409 with "candidates": [PERSON-REF]
  *	PERSON: {"attributes": {NAME: [TEXT]}, "blocked", "ends_at"?, "evidence", "held", "id", "identified",
  *	     "name", "resume_at"?, "roles": [ROLE], "source", "starts_at"?, "state", "state_since", "suspended", "uid"}
@@ -77,6 +78,11 @@
  *	there is one or all is settled, 10 s at most: {"next": ID, "receipts": [{"account": NAME, "at", "outcome",
  *	"person": PERSON-REF, "platform", "sessions_ended", "sessions_left", "signature", "step", "text"}],
  *	"unsettled": n}; next is what to give as after, also when there is none; 409 not executed
+ * GET /v1/reviews?due=true&all=true&after=&limit=	{"next"?: CURSOR, "reviews": [REVIEW]}, soonest due first:
+ *	requested grants that lapse unless they are confirmed before they end; due: those of the next 14 days alone;
+ *	all: all requested grants, those last whose role is not reviewed
+ *	REVIEW: {"by": [ADMIN ROLE], "due_at"?, "ends_at", "granted_by": PERSON-REF, "id", "person": PERSON-REF,
+ *	     "reason", "reviewed_at"?, "reviewed_by"?: PERSON-REF, "role", "starts_at"}
  * GET /v1/platforms				{"platforms": [PLATFORM]}
  * GET /v1/platforms/{name}			PLATFORM and "settings": [{"key", "value"}], secrets left out
  *	PLATFORM: {"accounts", "adapter", "name", "oldest_debt"?, "parked", "unsettled", "url"?}

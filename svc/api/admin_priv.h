@@ -130,6 +130,8 @@ http_handler_fn accounts_get, receipts_get;
 /* look.c */
 http_handler_fn platforms_get, platform_get, sources_get, brake_get, clients_get,
     administrators_get, policy_get;
+/* reviews.c */
+http_handler_fn reviews_get;
 /* records.c */
 http_handler_fn audit_get;
 

@@ -19,6 +19,7 @@
 struct more {
 	const struct store_look_accounts *accounts;
 	const struct store_people *others;	/* who granted, who verified */
+	const struct policy *policy;
 };
 
 static int
@@ -59,7 +60,7 @@ strings_write(struct json_writer *w, const char *name, const struct strings *s)
 }
 
 static void
-grants_write(struct json_writer *w, const struct store_person *p, const struct store_people *others)
+grants_write(struct json_writer *w, const struct store_person *p, const struct more *more)
 {
 	json_list_begin(w, "grants");
 	for (size_t i = 0; i < p->grant_count; i++) {
@@ -67,8 +68,9 @@ grants_write(struct json_writer *w, const struct store_person *p, const struct s
 
 		json_object_begin(w, NULL);
 		json_time(w, "ends_at", g->ends_at_s);
-		person_ref_of(w, "granted_by", others, &g->granted_by);
+		person_ref_of(w, "granted_by", more->others, &g->granted_by);
 		json_text(w, "reason", g->reason);
+		moment_write(w, "review_due_at", policy_review_due(more->policy, g));
 		json_text(w, "role", g->role);
 		json_time(w, "starts_at", g->starts_at_s);
 		json_object_end(w);
@@ -118,7 +120,7 @@ person_write(struct json_writer *w, const struct store_person *p, bool is_held,
 	moment_write(w, "ends_at", p->ends_at_s);
 	json_text(w, "evidence", p->evidence);
 	if (more != NULL) {
-		grants_write(w, p, more->others);
+		grants_write(w, p, more);
 		strings_write(w, "groups", &p->groups);
 	}
 	json_bool(w, "held", is_held);
@@ -377,7 +379,8 @@ person_get(void *ctx, struct http_request *req)
 		return;
 	}
 	json_begin(&w, &body);
-	person_write(&w, p, is_held(&held, &p->person_id), &(struct more){ &accounts, &others });
+	person_write(&w, p, is_held(&held, &p->person_id), &(struct more){ &accounts, &others,
+	    a.policy });
 	json_end(&w);
 	answer_json(req, 200, &body);
 }

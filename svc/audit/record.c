@@ -53,6 +53,7 @@ static const char *const kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_ACTION_REFUSED] = "action.refused",
 	[AUDIT_GRANT_ADDED] = "grant.added",
 	[AUDIT_GRANT_ENDED] = "grant.ended",
+	[AUDIT_GRANT_REVIEWED] = "grant.reviewed",
 	[AUDIT_BRAKE_RELEASED] = "brake.released",
 	[AUDIT_POLICY_APPLIED] = "policy.applied",
 	[AUDIT_ROW_TAMPERED] = "row.tampered",

@@ -56,7 +56,8 @@ enum audit_kind {
 	AUDIT_ACTION_LAPSED,		/* action, digest */
 	AUDIT_ACTION_REFUSED,		/* actor, action, digest if it has one, reason: what was wrong */
 	AUDIT_GRANT_ADDED,		/* "grant.added": person, role, ends, actor */
-	AUDIT_GRANT_ENDED,		/* person, role, reason: "ended", "ungranted", "no longer requestable", ... */
+	AUDIT_GRANT_ENDED,		/* person, role, reason: "ended", "not reviewed" */
+	AUDIT_GRANT_REVIEWED,		/* person, role, due: confirmed until then, actor */
 	AUDIT_BRAKE_RELEASED,		/* source, people, actor */
 	AUDIT_POLICY_APPLIED,		/* version, digest, actor */
 	AUDIT_ROW_TAMPERED,		/* "row.tampered": table, row; person if known: its MAC is wrong */

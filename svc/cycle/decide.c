@@ -222,7 +222,7 @@ transition_kind(bool is_new, enum person_state from, enum person_state to)
 
 /* --- Grants: what an action gave, until its end --------------------------------------------- */
 
-static const char grant_ended[] = "ended";
+static const char grant_ended[] = "ended", grant_unreviewed[] = "not reviewed";
 
 /* Why the grant goes, NULL: it stays. */
 static const char *
@@ -230,12 +230,16 @@ grant_end_reason(const struct policy *policy, const struct store_person *p,
     const struct facts *facts, const struct grant *g, enum person_state state, bool held,
     int64_t now_s)
 {
+	int64_t review_s = policy_review_due(policy, g);
+
 	if (state == PERSON_LEAVER || state == PERSON_ERASED)
 		return "left";
 	if (p->blocked)
 		return "revoked";
 	if (g->ends_at_s <= now_s)
 		return grant_ended;
+	if (review_s != 0 && review_s <= now_s)
+		return grant_unreviewed;
 	if (!held && !policy_is_requestable(policy, g->role, facts))
 		return "no longer requestable";
 	return NULL;
@@ -243,7 +247,7 @@ grant_end_reason(const struct policy *policy, const struct store_person *p,
 
 /*
  * Grants that end leave the row and stand in ch; of those that stay, the ones that run now are in
- * out_granted. The next start or end of one joins *due_at_s.
+ * out_granted. The next start, end or review of one joins *due_at_s.
  */
 static void
 grants_take(const struct policy *policy, struct store_person *p, const struct facts *facts,
@@ -269,6 +273,7 @@ grants_take(const struct policy *policy, struct store_person *p, const struct fa
 			strings_add(out_granted, g->role);
 		*due_at_s = lifecycle_sooner(*due_at_s,
 		    g->starts_at_s > now_s ? g->starts_at_s : g->ends_at_s);
+		*due_at_s = lifecycle_sooner(*due_at_s, policy_review_due(policy, g));
 		p->grants[kept++] = *g;
 	}
 	p->grant_count = kept;
@@ -289,7 +294,8 @@ static bool
 lost_by_time(const struct cycle_change *ch)
 {
 	for (size_t i = 0; i < ch->lost.count; i++)
-		if (!has_ended(ch, ch->lost.list[i], grant_ended))
+		if (!has_ended(ch, ch->lost.list[i], grant_ended) &&
+		    !has_ended(ch, ch->lost.list[i], grant_unreviewed))
 			return false;
 	return ch->lost.count > 0;
 }

@@ -12,12 +12,13 @@ static const char *const names[ACTION_KIND_COUNT] = {
 	[ACTION_CLIENT_ADD] = "client.add", [ACTION_CLIENT_RENEW] = "client.renew",
 	[ACTION_CLIENT_REMOVE] = "client.remove", [ACTION_ADMIN_ENROL] = "admin.enrol",
 	[ACTION_ADMIN_UNLOCK] = "admin.unlock", [ACTION_ADMIN_REMOVE] = "admin.remove",
-	[ACTION_SYNC_RUN] = "sync.run",
+	[ACTION_SYNC_RUN] = "sync.run", [ACTION_REVIEW_CONFIRM] = "review.confirm",
+	[ACTION_REVIEW_DROP] = "review.drop",
 };
 
 static const char *const others[] = {
 	"approve", "job", "read.accounts", "read.administrators", "read.audit", "read.clients",
-	"read.people", "read.status",
+	"read.people", "read.reviews", "read.status",
 };
 
 const char *
@@ -48,7 +49,7 @@ action_floor(enum action_kind kind)
 	case ACTION_REVOKE: case ACTION_SUSPEND: case ACTION_RESUME: case ACTION_IDENTIFY:
 	case ACTION_GRANT: case ACTION_UNGRANT: case ACTION_CREDENTIAL_ISSUE: case ACTION_CLIENT_ADD:
 	case ACTION_CLIENT_RENEW: case ACTION_CLIENT_REMOVE: case ACTION_ADMIN_UNLOCK:
-	case ACTION_SYNC_RUN:
+	case ACTION_SYNC_RUN: case ACTION_REVIEW_CONFIRM: case ACTION_REVIEW_DROP:
 		return (struct action_floor){ .code = true, .approvals = 0 };
 	}
 	return (struct action_floor){ .code = true, .approvals = 2 };

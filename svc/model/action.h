@@ -29,8 +29,10 @@ enum action_kind {
 	ACTION_ADMIN_UNLOCK,
 	ACTION_ADMIN_REMOVE,
 	ACTION_SYNC_RUN,		/* "sync.run" */
+	ACTION_REVIEW_CONFIRM,		/* "review.confirm": a requested grant is held on */
+	ACTION_REVIEW_DROP,
 };
-#define ACTION_KIND_COUNT (ACTION_SYNC_RUN + 1)
+#define ACTION_KIND_COUNT (ACTION_REVIEW_DROP + 1)
 
 const char *action_kind_name(enum action_kind kind);
 bool action_kind_parse(const char *name, enum action_kind *out_kind);
@@ -46,7 +48,7 @@ struct action_floor {
 struct action_floor action_floor(enum action_kind kind);
 
 /* An action's name, or "approve", "job", "read.accounts", "read.administrators", "read.audit",
- * "read.clients", "read.people", "read.status". */
+ * "read.clients", "read.people", "read.reviews", "read.status". */
 bool permission_valid(const char *name);
 /* The index-th permission there is, NULL past the end: for tests and documentation. */
 const char *permission_at(size_t index);

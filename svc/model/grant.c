@@ -21,6 +21,10 @@ grant_encode(const struct grant *g, struct mu_buf *b)
 	mu_buf_column_add(b, g->reason, strlen(g->reason));
 	mu_buf_format(b, "%lld:%lld:", (long long)g->starts_at_s, (long long)g->ends_at_s);
 	mu_buf_column_add(b, g->action_digest, sizeof(g->action_digest));
+	if (g->reviewed_at_s == 0)
+		return;
+	mu_buf_format(b, "reviewed:%lld:", (long long)g->reviewed_at_s);
+	mu_buf_column_add(b, g->reviewed_by.bytes, sizeof(g->reviewed_by.bytes));
 }
 
 void

@@ -16,10 +16,15 @@ struct grant {
 	char *role, *reason;
 	int64_t starts_at_s, ends_at_s;		/* every grant ends */
 	unsigned char action_digest[32];	/* the action that gave it */
+	int64_t reviewed_at_s;			/* when it was last confirmed, 0: never */
+	struct mu_uuid reviewed_by;
 	unsigned char mac[MAC_BYTES];
 };
 void grant_clear(struct grant *g);
-/* The bytes that keys MACs: "grant:", then each column but mac with its length before it. */
+/*
+ * The bytes that keys MACs: "grant:", then each column but mac with its length before it. Of one
+ * that was never reviewed these are the bytes from before there were reviews: its MAC stays right.
+ */
 void grant_encode(const struct grant *g, struct mu_buf *b);
 
 struct identification {

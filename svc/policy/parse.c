@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define REVIEW_SHORTEST_S 10
 #define GRANT_LONGEST_S	(365 * (int64_t)MU_DAY_S)
 #define GRACE_S		(30 * (int64_t)MU_DAY_S)	/* where states.yaml does not say */
 #define GRACE_LONGEST_S	(3650 * (int64_t)MU_DAY_S)
@@ -117,8 +118,26 @@ give_read(struct reading *r, const struct config_node *n, struct policy_role *ro
 static const struct config_field role_fields[] = {
 	{ "role", true }, { "gives", true }, { "birthright", false }, { "requestable", false },
 	{ "longest", false }, { "approvals", false }, { "identified", false }, { "conflicts", false },
-	{ NULL, false },
+	{ "review", false }, { NULL, false },
 };
+
+static void
+review_read(struct reading *r, const struct config_node *n, struct policy_role *role)
+{
+	static const struct config_field fields[] = {
+		{ "every", true }, { "by", true }, { NULL, false },
+	};
+	const struct config_node *by = config_map_find(n, "by");
+
+	if (n == NULL || !policy_map_read(r->faults, n, fields))
+		return;
+	(void)config_read_duration(r->faults, config_map_find(n, "every"), REVIEW_SHORTEST_S,
+	    GRANT_LONGEST_S, &role->review_every_s);
+	policy_names_read(r->faults, by, &role->review_by);
+	if (by != NULL && config_node_kind(by) == CONFIG_LIST && config_list_count(by) == 0)
+		config_fault(r->faults, by, "nobody reviews these grants: name roles of"
+		    " administrators.yaml");
+}
 
 static void
 role_level_read(struct reading *r, const struct config_node *n, struct policy_role *role)
@@ -159,6 +178,7 @@ role_read(struct reading *r, const struct config_node *n)
 	    &role->approvals);
 	role_level_read(r, config_map_find(n, "identified"), role);
 	policy_names_read(r->faults, config_map_find(n, "conflicts"), &role->conflicts);
+	review_read(r, config_map_find(n, "review"), role);
 	if (config_map_find(n, "birthright") == NULL && config_map_find(n, "requestable") == NULL)
 		config_fault(r->faults, n, "nobody can have this role: give it birthright or requestable");
 	if (config_map_find(n, "requestable") != NULL && role->longest_s == 0)
@@ -432,19 +452,52 @@ administrators_read(struct reading *r, const struct config_node *n)
 	}
 }
 
+/* --- What one file says of another: when all have been read --------------------------------- */
+
+/* A reviewer who may not confirm would let every grant lapse. */
+static void
+review_check(struct reading *r, const struct config_node *role)
+{
+	const struct config_node *by = config_map_find(config_map_find(role, "review"), "by");
+	const char *confirm = action_kind_name(ACTION_REVIEW_CONFIRM);
+
+	for (size_t i = 0; i < config_list_count(by); i++) {
+		const struct config_node *at = config_list_at(by, i);
+		const char *name = config_scalar_text(at);
+
+		if (name == NULL)
+			continue;
+		if (!policy_admin_exists(r->policy, name))
+			config_fault(r->faults, at, "no role \"%s\" in administrators.yaml to"
+			    " review it", name);
+		else if (!policy_admin_may(r->policy, name, confirm))
+			config_fault(r->faults, at, "administrators with the role %s may not %s:"
+			    " add it in administrators.yaml, or name others", name, confirm);
+	}
+}
+
+static void
+roles_cross(struct reading *r, const struct config_node *roles)
+{
+	for (size_t i = 0; i < config_list_count(roles); i++)
+		review_check(r, config_list_at(roles, i));
+}
+
 /* --- All files, identification first: roles name its levels --------------------------------------------- */
 
 static const struct file_row {
 	const char *name;
 	bool required;
 	void (*read)(struct reading *r, const struct config_node *root);
+	/* when all have been read */
+	void (*cross)(struct reading *r, const struct config_node *root);
 } file_rows[] = {
-	{ "identification.yaml", true, identification_read },
-	{ "roles.yaml", true, roles_read },
-	{ "states.yaml", false, states_read },
-	{ "brake.yaml", false, brake_read },
-	{ "gates.yaml", false, gates_read },
-	{ "administrators.yaml", false, administrators_read },
+	{ "identification.yaml", true, identification_read, NULL },
+	{ "roles.yaml", true, roles_read, roles_cross },
+	{ "states.yaml", false, states_read, NULL },
+	{ "brake.yaml", false, brake_read, NULL },
+	{ "gates.yaml", false, gates_read, NULL },
+	{ "administrators.yaml", false, administrators_read, NULL },
 };
 
 static const struct policy_file *
@@ -483,6 +536,7 @@ policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn 
 {
 	struct policy *p = mu_alloc_zero(1, sizeof(*p));
 	struct reading r = { .policy = p, .faults = faults, .attr_known = attr_known, .ctx = ctx };
+	struct config_doc *docs[MU_COUNT(file_rows)] = { NULL };
 
 	/* P5-10: the brake is there even where no file speaks of it. */
 	p->brake = (struct policy_brake){ 5, 200, 3600 };
@@ -493,7 +547,6 @@ policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn 
 	unknown_files_fault(files, file_count, faults);
 	for (size_t i = 0; i < MU_COUNT(file_rows); i++) {
 		const struct policy_file *file = file_find(files, file_count, file_rows[i].name);
-		MU_AUTO(config_doc_freep) struct config_doc *doc = NULL;
 
 		if (file == NULL) {
 			if (file_rows[i].required)
@@ -501,8 +554,14 @@ policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn 
 				    "the policy needs this file: start from the one that is shipped");
 			continue;
 		}
-		if (config_doc_parse(file->content, strlen(file->content), file->name, faults, &doc))
-			file_rows[i].read(&r, config_doc_root(doc));
+		if (config_doc_parse(file->content, strlen(file->content), file->name, faults,
+		    &docs[i]))
+			file_rows[i].read(&r, config_doc_root(docs[i]));
+	}
+	for (size_t i = 0; i < MU_COUNT(file_rows); i++) {
+		if (docs[i] != NULL && file_rows[i].cross != NULL)
+			file_rows[i].cross(&r, config_doc_root(docs[i]));
+		config_doc_free(docs[i]);
 	}
 	if (faults->count > 0) {
 		policy_free(p);

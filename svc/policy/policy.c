@@ -20,6 +20,7 @@ role_clear(struct policy_role *r)
 	filter_free(r->birthright);
 	filter_free(r->requestable);
 	strings_clear(&r->conflicts);
+	strings_clear(&r->review_by);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "model/action.h"
 #include "model/entitlement.h"
+#include "model/grant.h"
 #include "model/names.h"
 #include "model/person.h"
 
@@ -139,6 +140,23 @@ bool policy_is_requestable(const struct policy *p, const char *role, const struc
 bool policy_is_granted_only(const struct policy *p, const char *role);
 
 bool policy_role_exists(const struct policy *p, const char *role);
+
+/* --- Access reviews (review.c) -------------------------------------------------------------- */
+
+struct policy_review {
+	int64_t every_s;		/* since it was granted or last confirmed */
+	const struct strings *by;	/* roles of administrators; borrowed from the policy */
+};
+/* How grants of this role are reviewed; false: they are not, they just end. */
+bool policy_review_find(const struct policy *p, const char *role, struct policy_review *out_review);
+/* The index-th role whose grants are reviewed, NULL past the end. */
+const char *policy_review_at(const struct policy *p, size_t index,
+    struct policy_review *out_review);
+/* When this grant lapses unless it is confirmed before; 0: its role is not reviewed. P5-21 */
+int64_t policy_review_due(const struct policy *p, const struct grant *g);
+/* Has it started, and neither ended nor lapsed? */
+bool policy_grant_runs(const struct policy *p, const struct grant *g, int64_t now_s);
+
 /* Is it a level of identification.yaml that an action may record? All are. */
 bool policy_level_exists(const struct policy *p, const char *level);
 

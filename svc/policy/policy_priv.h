@@ -28,6 +28,8 @@ struct policy_role {
 	int64_t longest_s, approvals;	/* of a requested grant */
 	size_t level;			/* index of the identification needed, POLICY_LEVEL_NONE: none */
 	struct strings conflicts;
+	int64_t review_every_s;		/* 0: not reviewed */
+	struct strings review_by;	/* roles of administrators */
 };
 
 struct policy_level {

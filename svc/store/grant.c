@@ -8,7 +8,14 @@ static const struct store_sql grant_put = { STORE_GRANT, "grant_write",
     " to_timestamp($7::bigint), $8, $9) ON CONFLICT (person_id, role) DO UPDATE SET"
     " grant_id = excluded.grant_id, granted_by = excluded.granted_by, reason = excluded.reason,"
     " starts_at = excluded.starts_at, ends_at = excluded.ends_at,"
-    " action_digest = excluded.action_digest, mac = excluded.mac" };
+    " action_digest = excluded.action_digest, mac = excluded.mac, reviewed_at = NULL,"
+    " reviewed_by = NULL" };
+static const struct store_sql grant_review = { STORE_GRANT, "grant_review",
+    "UPDATE requested_grant SET reviewed_at = to_timestamp($2::bigint), reviewed_by = $3, mac = $4"
+    " WHERE grant_id = $1" };
+static const struct store_sql grant_holders = { STORE_GRANT, "grant_holders",
+    "SELECT DISTINCT g.person_id FROM " IDS EACH("SELECT person_id FROM requested_grant"
+    " WHERE grant_id = i.id") "AS g ORDER BY g.person_id" };
 static const struct store_sql grant_drop = { STORE_GRANT, "grant_drop",
     "DELETE FROM requested_grant WHERE grant_id = $1" };
 static const struct store_sql identification_insert = { STORE_GRANT, "identification_insert",
@@ -24,8 +31,8 @@ static const struct store_sql suspend = { STORE_GRANT, "person_suspend",
     "UPDATE person SET version = version + 1, suspended = $2, resume_at = " AS_TIME("$3")
     " WHERE person_id = $1" };
 
-const struct store_sql *const store_grant_sql[] = { &grant_put, &grant_drop, &identification_insert,
-    &identification_update, &block, &suspend, NULL };
+const struct store_sql *const store_grant_sql[] = { &grant_put, &grant_review, &grant_holders,
+    &grant_drop, &identification_insert, &identification_update, &block, &suspend, NULL };
 
 void
 store_grant_write(struct store *s, const struct grant *g)
@@ -42,6 +49,28 @@ store_grant_write(struct store *s, const struct grant *g)
 	arg_bytes(&args, g->action_digest, sizeof(g->action_digest));
 	arg_bytes(&args, g->mac, sizeof(g->mac));
 	store_put(s, &grant_put, &args, true);
+}
+
+void
+store_grant_review(struct store *s, const struct grant *g)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_uuid(&args, &g->grant_id);
+	arg_int(&args, g->reviewed_at_s);
+	arg_uuid(&args, &g->reviewed_by);
+	arg_bytes(&args, g->mac, sizeof(g->mac));
+	store_put(s, &grant_review, &args, true);
+}
+
+enum mu_rc
+store_grant_holders(struct store *s, const struct mu_uuid *grant_ids, size_t count,
+    struct mu_uuid *out_person_ids, size_t *out_count, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_uuids(&args, grant_ids, count);
+	return store_ids_ask(s, &grant_holders, &args, out_person_ids, count, out_count, err);
 }
 
 void

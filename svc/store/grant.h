@@ -12,6 +12,11 @@
 
 /* Inserts, in place of a grant of the same role that the person has. */
 void store_grant_write(struct store *s, const struct grant *g);
+/* When it was last confirmed, by whom, and its MAC; MU_ECONFLICT at commit when it is gone. */
+void store_grant_review(struct store *s, const struct grant *g);
+/* Whose they are, each person once and in order; grants that are gone are nobody's. */
+MU_CHECKED enum mu_rc store_grant_holders(struct store *s, const struct mu_uuid *grant_ids,
+    size_t count, struct mu_uuid *out_person_ids, size_t *out_count, struct mu_err *err);
 /* Gone; MU_ECONFLICT at commit when there is no such grant. */
 void store_grant_drop(struct store *s, const struct mu_uuid *grant_id);
 

@@ -96,10 +96,24 @@ static const struct store_sql audit = { STORE_LOOK, "look_audit",
 static const struct store_sql quarantined = { STORE_LOOK, "look_quarantine",
     "SELECT source, entry, reason, " AS_UNIX("since") " FROM quarantine ORDER BY source, entry" };
 
+
+/*
+ * Requested grants by when they lapse unless confirmed, and those of roles that are not reviewed
+ * last. $1, $2: the roles that are, and every how many seconds; $3: all, else those alone that are
+ * due before they end, and by $4; a page behind $5, $6, at most $7.
+ */
+static const struct store_sql reviews = { STORE_LOOK, "look_reviews",
+    "SELECT grant_id, person_id, due FROM (SELECT q.grant_id, q.person_id, "
+    AS_UNIX("q.ends_at") " AS ends, coalesce(" AS_UNIX("coalesce(q.reviewed_at, q.starts_at)")
+    " + r.every, " STORE_LOOK_NEVER_TEXT ") AS due FROM requested_grant q LEFT JOIN"
+    " unnest($1::text[], $2::text[]::bigint[]) AS r (role, every) ON r.role = q.role) AS g"
+    " WHERE ($3::boolean OR (due < ends AND due <= $4::bigint))"
+    " AND (due, grant_id) > ($5::bigint, $6::uuid) ORDER BY due, grant_id LIMIT $7::bigint" };
+
 const struct store_sql *const store_look_sql[] = { &who_id, &who_uid, &who_name, &names_many,
     &mails_many, &people_all,
     &people_state, &accounts_all, &accounts_unsettled, &accounts_of, &accounts_of_unsettled,
-    &unsettled, &receipts, &audit, &quarantined, NULL };
+    &unsettled, &receipts, &audit, &quarantined, &reviews, NULL };
 
 /* --- Who is meant ------------------------------------------------------------------ */
 
@@ -454,5 +468,32 @@ store_look_quarantine(struct store *s, store_look_quarantine_fn *each, void *ctx
 	for (int i = 0; i < PQntuples(rows); i++)
 		each(ctx, row_text(rows, i, 0), row_text(rows, i, 1), row_text(rows, i, 2),
 		    row_int(rows, i, 3));
+	return MU_OK;
+}
+
+/* --- Access reviews ---------------------------------------------------------------- */
+
+enum mu_rc
+store_look_reviews(struct store *s, const struct store_look_reviews *ask,
+    struct store_look_review *out_list, size_t max, size_t *out_count, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	arg_texts(&args, ask->roles, ask->role_count);
+	arg_texts(&args, ask->every, ask->role_count);
+	arg_bool(&args, ask->all);
+	arg_int(&args, ask->due_by_s);
+	arg_int(&args, ask->after_due_s);
+	arg_uuid(&args, &ask->after);
+	arg_int(&args, (int64_t)max);
+	if (store_ask(s, &reviews, &args, &rows, err) != MU_OK)
+		return err->rc;
+	*out_count = (size_t)PQntuples(rows);
+	for (int i = 0; i < PQntuples(rows); i++) {
+		row_uuid(rows, i, 0, &out_list[i].grant_id);
+		row_uuid(rows, i, 1, &out_list[i].person_id);
+		out_list[i].due_at_s = row_int(rows, i, 2);
+	}
 	return MU_OK;
 }

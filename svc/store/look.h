@@ -89,6 +89,27 @@ typedef void store_look_record_fn(void *ctx, const struct mu_uuid *record_id, co
 MU_CHECKED enum mu_rc store_look_audit(struct store *s, const struct store_look_audit *ask,
     size_t max, store_look_record_fn *each, void *ctx, struct mu_uuid *out_next, struct mu_err *err);
 
+/* Requested grants as reviews see them, soonest due first. */
+#define STORE_LOOK_NEVER_S	253402300799	/* due_at_s of a grant whose role is not reviewed */
+#define STORE_LOOK_NEVER_TEXT	"253402300799"
+struct store_look_reviews {
+	/* the roles that are reviewed, and every how many seconds */
+	const char *const *roles, *const *every;
+	size_t role_count;
+	/* else those alone that are due before they end, and by due_by_s */
+	bool all;
+	int64_t due_by_s;
+	/* the last one of the page before; zeros first */
+	int64_t after_due_s;
+	struct mu_uuid after;
+};
+struct store_look_review {
+	struct mu_uuid grant_id, person_id;
+	int64_t due_at_s;
+};
+MU_CHECKED enum mu_rc store_look_reviews(struct store *s, const struct store_look_reviews *ask,
+    struct store_look_review *out_list, size_t max, size_t *out_count, struct mu_err *err);
+
 /* Who is quarantined. */
 typedef void store_look_quarantine_fn(void *ctx, const char *source, const char *entry,
     const char *reason, int64_t since_s);

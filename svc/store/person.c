@@ -40,7 +40,8 @@ static const struct store_sql groups_of = { STORE_PERSON, "person_groups",
 #define OF_IDS	"WHERE person_id = ANY ($1::uuid[]) ORDER BY person_id"
 static const struct store_sql grants_of = { STORE_PERSON, "person_grants",
     "SELECT person_id, grant_id, granted_by, role, reason, " AS_UNIX("starts_at") ", "
-    AS_UNIX("ends_at") ", action_digest, mac FROM requested_grant " OF_IDS ", role" };
+    AS_UNIX("ends_at") ", action_digest, mac, " AS_UNIX("reviewed_at") ", reviewed_by"
+    " FROM requested_grant " OF_IDS ", role" };
 static const struct store_sql vouched_for = { STORE_PERSON, "person_identifications",
     "SELECT person_id, verifier, level, method, evidence, " AS_UNIX("identified_at")
     ", version, mac FROM identification " OF_IDS };
@@ -231,6 +232,9 @@ grants_read(struct store *s, const struct store_args *ids, struct store_people *
 		g->ends_at_s = row_int(rows, i, 6);
 		(void)row_bytes(rows, i, 7, g->action_digest, sizeof(g->action_digest));
 		(void)row_bytes(rows, i, 8, g->mac, sizeof(g->mac));
+		g->reviewed_at_s = row_int(rows, i, 9);
+		if (g->reviewed_at_s != 0)
+			row_uuid(rows, i, 10, &g->reviewed_by);
 	}
 	return MU_OK;
 }

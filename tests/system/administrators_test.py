@@ -16,6 +16,7 @@ import subprocess
 import termios
 import threading
 import time
+import uuid
 from contextlib import contextmanager
 from http.client import HTTPException
 from itertools import count
@@ -385,7 +386,7 @@ LOOKS = {       # what is asked for: what a role needs for it
     f"/v1/people/{SUBJECT.uid}/explain": "read.people", "/v1/accounts": "read.accounts",
     "/v1/platforms": "read.status", "/v1/sources": "read.status", "/v1/status": "read.status",
     "/v1/clients": "read.clients", "/v1/administrators": "read.administrators",
-    "/v1/audit?reason=test": "read.audit",
+    "/v1/audit?reason=test": "read.audit", "/v1/reviews": "read.reviews",
 }
 ACTIONS = {     # an action: a request that would be prepared for whoever may
     "revoke": {}, "suspend": {}, "resume": {}, "reinstate": {},
@@ -397,14 +398,16 @@ ACTIONS = {     # an action: a request that would be prepared for whoever may
     "client.renew": {"name": "other", "csr": "x"},
     "client.remove": {"name": "other"}, "admin.enrol": {"role": "administrator"}, "admin.unlock": {},
     "admin.remove": {}, "sync.run": {"source": "main"},
+    "review.confirm": {"grants": [str(uuid.UUID(int=1))]}, "review.drop": {"grants": [str(uuid.UUID(int=1))]},
 }
-ABOUT_NOBODY = ("brake.release", "policy.apply", "client.add", "client.renew", "client.remove", "sync.run")
+ABOUT_NOBODY = ("brake.release", "policy.apply", "client.add", "client.renew", "client.remove", "sync.run",
+                "review.confirm", "review.drop")
 ROLES = {
     "auditor": {"read.accounts", "read.administrators", "read.audit", "read.clients", "read.people",
-                "read.status"},
+                "read.reviews", "read.status"},
     "helpdesk": {"revoke", "suspend", "credential.issue", "read.accounts", "read.people", "read.status"},
     "administrator": {*ACTIONS, "read.accounts", "read.administrators", "read.audit", "read.clients",
-                      "read.people", "read.status"},
+                      "read.people", "read.reviews", "read.status"},
 }
 
 

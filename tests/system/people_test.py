@@ -304,7 +304,7 @@ def a_policy_that_nobody_could_change_again_is_refused(stage):
     administrator = stage.office.free()
     for name, files in (
             ("renamed", {"administrators": lambda t: t.replace("role: administrator", "role: emperor", 1)}),
-            ("no-approver", {"administrators": lambda t: t.replace("sync.run, approve, job", "sync.run, job", 1)}),
+            ("no-approver", {"administrators": lambda t: t.replace("review.drop, approve, job", "review.drop, job", 1)}),
             ("too-many", {"gates": lambda t: t + "- {actions: [policy.apply], code: required, approvals: 9}\n"})):
         done = administrator.refused("policy", "apply", policies(stage, name, **files))
         assert done.json["status"] == 409 and "nobody could change the policy again" in done.err, done

@@ -34,6 +34,8 @@ static struct row {
 	{ "admin.unlock", ACTION_ADMIN_UNLOCK, 0 },
 	{ "admin.remove", ACTION_ADMIN_REMOVE, 1 },
 	{ "sync.run", ACTION_SYNC_RUN, 0 },
+	{ "review.confirm", ACTION_REVIEW_CONFIRM, 0 },
+	{ "review.drop", ACTION_REVIEW_DROP, 0 },
 };
 
 static void
@@ -76,6 +78,7 @@ static struct no_row {
 	{ "so is to read the audit", "read.audit", true },
 	{ "so is to read clients", "read.clients", true },
 	{ "so is to read people", "read.people", true },
+	{ "so is to read reviews", "read.reviews", true },
 	{ "so is to read the status", "read.status", true },
 };
 
@@ -91,14 +94,14 @@ no_action_row(void **state)
 }
 
 static void
-permissions_are_the_actions_and_eight_more(void **state)
+permissions_are_the_actions_and_nine_more(void **state)
 {
 	size_t count = 0;
 
 	(void)state;
 	while (permission_at(count) != NULL)
 		count++;
-	assert_int_equal(ACTION_KIND_COUNT + 8, count);
+	assert_int_equal(ACTION_KIND_COUNT + 9, count);
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(permission_at(i), permission_at(k));
@@ -116,6 +119,6 @@ main(void)
 	for (size_t i = 0; i < MU_COUNT(no_rows); i++)
 		tests[count++] = (struct CMUnitTest){ no_rows[i].name, no_action_row, NULL, NULL, &no_rows[i] };
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_action_has_a_row_here);
-	tests[count++] = (struct CMUnitTest)cmocka_unit_test(permissions_are_the_actions_and_eight_more);
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(permissions_are_the_actions_and_nine_more);
 	return cmocka_run_group_tests_name("action", tests, NULL, NULL);
 }

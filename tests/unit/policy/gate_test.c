@@ -94,6 +94,7 @@ the_shipped_gates(void **state)
 		[ACTION_BRAKE_RELEASE] = 1, [ACTION_POLICY_APPLY] = 1, [ACTION_CLIENT_ADD] = 1,
 		[ACTION_CLIENT_RENEW] = 1, [ACTION_CLIENT_REMOVE] = 1, [ACTION_ADMIN_ENROL] = 1,
 		[ACTION_ADMIN_UNLOCK] = 0, [ACTION_ADMIN_REMOVE] = 1, [ACTION_SYNC_RUN] = 0,
+		[ACTION_REVIEW_CONFIRM] = 0, [ACTION_REVIEW_DROP] = 0,
 	};
 	struct policy *p = given_shipped();
 
@@ -189,13 +190,15 @@ P5_7_least_privilege_of_the_shipped_roles(void **state)
 	} wants[] = {
 		{ "administrator", "admin.enrol admin.remove admin.unlock approve brake.release client.add "
 		    "client.remove client.renew credential.issue grant identify job policy.apply "
-		    "read.accounts read.administrators read.audit read.clients read.people read.status "
-		    "reinstate resume revoke suspend sync.run ungrant" },
+		    "read.accounts read.administrators read.audit read.clients read.people read.reviews "
+		    "read.status reinstate resume review.confirm review.drop revoke suspend sync.run ungrant" },
 		{ "user-admin", "approve credential.issue grant identify read.accounts read.people "
-		    "read.status reinstate resume revoke suspend ungrant" },
+		    "read.reviews read.status reinstate resume review.confirm review.drop revoke suspend "
+		    "ungrant" },
 		{ "helpdesk", "credential.issue read.accounts read.people read.status revoke suspend" },
 		{ "approver", "approve read.people read.status" },
-		{ "auditor", "read.accounts read.administrators read.audit read.clients read.people read.status" },
+		{ "auditor", "read.accounts read.administrators read.audit read.clients read.people read.reviews "
+		    "read.status" },
 	};
 	struct policy *p = given_shipped();
 	MU_AUTO(mu_buf_clear) struct mu_buf names = MU_BUF_INIT;
@@ -219,7 +222,8 @@ P5_7_least_privilege_of_the_shipped_roles(void **state)
 /* --- Files with faults -------------------------------------------------------------------------------- */
 
 #define ACTIONS "revoke, suspend, resume, reinstate, identify, grant, ungrant, credential.issue, brake.release, " \
-    "policy.apply, client.add, client.renew, client.remove, admin.enrol, admin.unlock, admin.remove, sync.run"
+    "policy.apply, client.add, client.renew, client.remove, admin.enrol, admin.unlock, admin.remove, sync.run, " \
+    "review.confirm, review.drop"
 
 static struct fault_row {
 	const char *name, *file, *text, *want;	/* every line that is said */
@@ -255,11 +259,12 @@ static struct fault_row {
 	    "gates.yaml:1:56: '0.5' must be a whole number from 0 to 10 approvals\n" },
 	{ "P5_7_no_wildcard_among_permissions", "administrators.yaml", "- {role: a, may: [\"*\"]}\n",
 	    "administrators.yaml:1:19: no permission is called \"*\": list each that the role needs, of " ACTIONS
-	    ", approve, job, read.accounts, read.administrators, read.audit, read.clients, read.people, read.status\n" },
+	    ", approve, job, read.accounts, read.administrators, read.audit, read.clients, read.people, read.reviews, "
+	    "read.status\n" },
 	{ "a permission that there is not", "administrators.yaml", "- {role: a, may: [revoke, read.everything]}\n",
 	    "administrators.yaml:1:27: no permission is called \"read.everything\": list each that the role needs, of "
 	    ACTIONS ", approve, job, read.accounts, read.administrators, read.audit, read.clients, read.people, "
-	    "read.status\n" },
+	    "read.reviews, read.status\n" },
 	{ "a role that may nothing", "administrators.yaml", "- {role: a, may: []}\n",
 	    "administrators.yaml:1:18: this role may do nothing: name its permissions, or drop it\n" },
 	{ "a role without permissions", "administrators.yaml", "- {role: a}\n",
