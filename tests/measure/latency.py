@@ -29,7 +29,8 @@ class Change:
 def suspensions(count):
     """Of people who have accounts, spread over all."""
     usual = [i for i in range(count) if people.is_usual(i)]
-    chosen = usual[::max(1, len(usual) // SUSPENSIONS)][:SUSPENSIONS]
+    many = min(SUSPENSIONS, count // 4)
+    chosen = usual[::len(usual) // many][:many]
     return [Change(people.dn(i), "employeeStatus", "=", "suspended", "active", people.uid(i)) for i in chosen]
 
 

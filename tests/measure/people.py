@@ -9,6 +9,7 @@ PROJECT = 100           # half of them in a project
 HUNDRED = "project-0"   # a project of full size; a role follows from it
 TENTH = "all-sites"     # one in ten; a role
 DUTY = "duty-managers"  # one in a hundred; a role
+ADMINISTRATORS = (0, 2) # the only ones who have a password
 LOCATIONS = ["Auckland", "Wellington", "Ōtautahi", "Hamilton", "Dunedin", "Nelson"]
 DEPARTMENTS = [d for d, count in organisation.DEPARTMENTS.items() for _ in range(count)]
 FOLDED = {n: organisation.ascii_fold(n) for n in organisation.GIVEN_NAMES + organisation.SURNAMES}
@@ -34,6 +35,10 @@ def dn(i):
     return f"uid={uid(i)},{organisation.PEOPLE_BASE}"
 
 
+def password(i):
+    return organisation.Person(uid(i), *name(i), "").password
+
+
 def is_usual(i):
     """Staff, at work, identified and started: somebody who has accounts."""
     return i % 17 != 13 and i % 61 != 41 and i % 49 != 23 and i % 67 != 37
@@ -45,6 +50,7 @@ def person(i):
     department = DEPARTMENTS[i * 13 % len(DEPARTMENTS)]
     titles = organisation.TITLES[department]
     identified = "" if i % 49 == 23 else f"identityChecked: TRUE\nidentityCheckRef: HR-{10000 + i}\n"
+    secret = f"userPassword: {organisation.ssha(password(i))}\n" if i in ADMINISTRATORS else ""
     started = "20380101" if i % 67 == 37 else f"{2004 + i % 20}{i % 12 + 1:02}01"
     return (f"dn: {dn(i)}\nobjectClass: inetOrgPerson\nobjectClass: hrPerson\nuid: {uid(i)}\n"
             + line("cn", f"{given} {surname}") + line("givenName", given) + line("sn", surname)
@@ -53,7 +59,7 @@ def person(i):
             f"employeeType: {'contractor' if i % 17 == 13 else 'staff'}\n"
             f"employeeStatus: {'suspended' if i % 61 == 41 else 'active'}\n"
             f"telephoneNumber: +64 9 {1000000 + i}\n" + line("l", LOCATIONS[i % len(LOCATIONS)])
-            + f"startDate: {started}000000Z\n{identified}\n")
+            + f"startDate: {started}000000Z\n{identified}{secret}\n")
 
 
 def groups(count):

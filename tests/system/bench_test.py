@@ -44,7 +44,8 @@ def one(found, *words):
 
 @sentence
 def without_a_name_it_lists_what_there_is(_):
-    assert "sync" in bench()
+    listed = bench()
+    assert all(name in listed for name in ("sync", "policy")), listed
 
 
 @sentence
@@ -62,6 +63,15 @@ def sync_measures_both_sides_of_every_row(_):
     if os.geteuid() == 0:       # nobody else may know
         after, peak = one(found, "memory after"), one(found, "memory during")
         assert 5 < after["ours"] < 1000 and 5 < peak["ours"] < 1000, (after, peak)
+
+
+@sentence
+def policy_measures_a_plan_beside_a_copy(_):
+    found = rows("policy", "--plan", "--people", PEOPLE)
+    for words in (("plan", "nothing changes"), ("plan", "a tenth changes")):
+        row = one(found, *words)
+        assert 10 < row["ours"] < 1e7 and row["ratio"] is not None, row
+    assert one(found, "decided again")["ours"] > 10
 
 
 proof.main(lambda _: None, nullcontext)

@@ -169,11 +169,11 @@ class Musterd:
 
     # The console: HTTP on a Unix socket
 
-    def console_ask(self, method, path, body=None):
+    def console_ask(self, method, path, body=None, timeout_s=10):
         """One request on the console: (status, answer)."""
-        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection = http.client.HTTPConnection("localhost", timeout=timeout_s)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(10)
+        connection.sock.settimeout(timeout_s)
         connection.sock.connect(str(self.console))
         headers = {} if body is None else {"Content-Type": "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
