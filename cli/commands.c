@@ -193,6 +193,12 @@ const struct command commands[] = {
 	    "lists the sources and what their last read was worth",
 	    "  muster sync status\n",
 	    list_run, NULL, &list_sources },
+	{ "sync quarantine", "",
+	    "lists entries that cannot be used, why, and since when",
+	    "What was known of them stands. Each is read again with growing pauses, and leaves the "
+	    "list when it is mended.\n\n"
+	    "  muster sync quarantine\n",
+	    list_run, NULL, &list_quarantine },
 	{ "sync run", "[SOURCE] [--dry-run] [--reason TEXT]",
 	    "reads a source anew, whole",
 	    "SOURCE may be left out where there is one. --dry-run changes nothing: it prints what "

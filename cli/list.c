@@ -56,6 +56,10 @@ const struct list_row list_sources = { "/v1/sources", "sources", NULL, "there is
 	{ "PEOPLE", "people" }, { "QUARANTINED", "quarantined" }, { "HELD", "held" },
 	{ "TEXT", "text" },
 } };
+const struct list_row list_quarantine = { "/v1/sources", "quarantine", NULL,
+    "nothing is quarantined", {
+	{ "SOURCE", "source" }, { "ENTRY", "entry" }, { "SINCE", "since" }, { "REASON", "reason" },
+} };
 const struct list_row list_audit = { "/v1/audit", "records", "before", "no record", {
 	{ "AT", "at" }, { "LEAF", "leaf" }, { "KIND", "kind" }, { "WHAT", "*" },
 	{ "RECORD", "record" },

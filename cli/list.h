@@ -24,6 +24,6 @@ struct list_row {
 int list_run(struct cli *c, const struct args *a);
 
 extern const struct list_row list_people, list_pending, list_brake, list_platforms, list_clients,
-    list_administrators, list_sources, list_audit, list_reviews;
+    list_administrators, list_sources, list_quarantine, list_audit, list_reviews;
 
 #endif

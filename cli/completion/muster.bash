@@ -29,6 +29,7 @@ credential claim|
 platform list|
 platform show|
 sync status|
+sync quarantine|
 sync run|--dry-run --reason
 policy check|
 policy test|

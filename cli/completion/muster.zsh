@@ -31,6 +31,7 @@ _muster() {
 		"platform list||lists the platforms"
 		"platform show||shows one platform and its settings"
 		"sync status||lists the sources and what their last read was worth"
+		"sync quarantine||lists entries that cannot be used, why, and since when"
 		"sync run|--dry-run --reason|reads a source anew, whole"
 		"policy check||names every fault in a folder of policies, here"
 		"policy test||runs the cases in DIR/cases, here"

@@ -56,14 +56,22 @@ processes_write(struct json_writer *w, const struct msg_status *processes)
 }
 
 void
-sources_write(struct json_writer *w, const struct store_status *st)
+sources_write(struct json_writer *w, const struct store_status *st,
+    const struct action_host *actions)
 {
 	json_list_begin(w, "sources");
 	for (size_t i = 0; i < st->source_count; i++) {
 		const struct store_status_source *s = &st->sources[i];
+		bool configured = actions == NULL || actions->source_exists(actions->ctx, s->source);
+		MU_AUTO(mu_buf_clear) struct mu_buf gone = MU_BUF_INIT;
 
+		if (!configured && s->people == 0)
+			continue;
+		mu_buf_format(&gone, "source %s is not configured any more: %lld people stay as they "
+		    "are", s->source, (long long)s->people);
 		json_object_begin(w, NULL);
 		moment_write(w, "complete_at", s->complete_at_s);
+		json_bool(w, "configured", configured);
 		json_int(w, "held", s->held);
 		json_text(w, "held_reason", s->held_reason);
 		moment_write(w, "held_since", s->held_since_s);
@@ -72,8 +80,8 @@ sources_write(struct json_writer *w, const struct store_status *st)
 		json_int(w, "people", s->people);
 		json_int(w, "quarantined", s->quarantined);
 		moment_write(w, "since", s->since_s);
-		json_text(w, "text", s->text);
-		json_text(w, "verdict", verdict_name(s->verdict));
+		json_text(w, "text", configured ? s->text : gone.data);
+		json_text(w, "verdict", verdict_name(configured ? s->verdict : VERDICT_NONE));
 		json_object_end(w);
 	}
 	json_list_end(w);
@@ -125,7 +133,7 @@ people_count_write(struct json_writer *w, const struct store_status *st)
 /* more NULL: not told on the console. */
 static void
 status_write(struct mu_buf *b, const struct msg_status *processes, const struct store_status *st,
-    const struct more *more, const struct mu_err *store_err)
+    const struct more *more, const struct action_host *actions, const struct mu_err *store_err)
 {
 	struct json_writer w;
 
@@ -142,7 +150,7 @@ status_write(struct mu_buf *b, const struct msg_status *processes, const struct 
 	people_count_write(&w, st);
 	platforms_write(&w, st);
 	processes_write(&w, processes);
-	sources_write(&w, st);
+	sources_write(&w, st, actions);
 	json_object_begin(&w, "store");
 	json_int(&w, "schema", st->schema_version);
 	json_text(&w, "text", store_err->text);
@@ -172,7 +180,8 @@ on_status(void *ctx, struct ipc_message *m, const struct mu_err *err)
 	if (store_status_get(store, &st, &store_err) != MU_OK ||
 	    (asked->is_admin && more_read(store, &more, &store_err) != MU_OK))
 		mu_log_err(&store_err, "console.no_store", NULL);
-	status_write(&body, &processes, &st, asked->is_admin ? &more : NULL, &store_err);
+	status_write(&body, &processes, &st, asked->is_admin ? &more : NULL,
+	    asked->api->host.actions, &store_err);
 	answer_json(asked->req, 200, &body);
 }
 

@@ -43,7 +43,8 @@ void console_job_run(struct api_console *api, struct http_request *req,
 /* The member "sources". */
 struct json_writer;
 struct store_status;
-void sources_write(struct json_writer *w, const struct store_status *st);
+void sources_write(struct json_writer *w, const struct store_status *st,
+    const struct action_host *actions);
 
 /* Bootstrap: handlers of the console's routes. */
 void bootstrap_post(void *ctx, struct http_request *req);

@@ -178,7 +178,7 @@ sources_look(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_
 	if (store_look_quarantine(a->api->store, quarantine_take, &q, err) != MU_OK)
 		return err->rc;
 	json_list_end(w);
-	sources_write(w, &st);
+	sources_write(w, &st, a->api->host.actions);
 	json_object_end(w);
 	*out_rows = q.rows + (int64_t)st.source_count;
 	return MU_OK;

@@ -384,6 +384,12 @@ accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err
 	return rc;
 }
 
+static bool
+is_gone(enum person_state state)
+{
+	return state == PERSON_LEAVER || state == PERSON_ERASED;
+}
+
 static void
 person_write(const struct cycle_again_host *host, struct decided *d, int64_t now_ms,
     struct batch_written *w)
@@ -404,6 +410,8 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
 		w->removals++;
 	}
 	w->people++;
+	if (!is_gone(d->person.state) && (d->person.version == 0 || is_gone(ch->from)))
+		w->joined++;
 	w->accounts_changed = w->accounts_changed || ch->account_count > 0;
 	w->soonest_due_s = lifecycle_sooner(w->soonest_due_s, d->person.due_at_s);
 }

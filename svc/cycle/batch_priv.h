@@ -71,6 +71,7 @@ void batch_accounts_tell(const struct store_person *p, const struct cycle_change
 /* What came of writing. */
 struct batch_written {
 	size_t people, removals;
+	size_t joined;			/* new, or back */
 	bool accounts_changed;
 	int64_t soonest_due_s;		/* 0: none */
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cycle/apply.h"
+#include "cycle/narrow_priv.h"
 #include "store/policy.h"
 #include "store/queue.h"
 #include "store/source.h"
@@ -16,6 +17,8 @@
 #define CLOCK_PATIENCE_MS 5000		/* due times written by others are seen this late at most */
 #define CLOCK_BATCH	256
 #define POLL_MS		10000		/* what hints announce, when they are lost */
+#define AGAIN_MIN_MS	10000		/* what is not believed is read again, */
+#define AGAIN_MAX_MS	600000		/* with growing pauses */
 #define PASS_PAGE	256
 #define PASS_JUDGED_MAX	5000		/* so many removals are judged together in any case */
 
@@ -28,6 +31,7 @@ struct search {
 	enum verdict verdict;
 	enum directory_how how;
 	size_t listed_count;
+	size_t joined;			/* by this refresh so far */
 };
 
 /* Everyone is decided by a new policy, a page a turn; what it takes away is judged at the end. */
@@ -49,8 +53,9 @@ struct cycle {
 	bool deferred_over;
 	/* While one of these stands cookies are not kept: whoever starts anew reads everything. */
 	bool held;			/* the brake holds somebody */
-	/* the last listing had far fewer people than the one before */
-	bool narrowed;
+	/* the last listing lacked most of the people there were */
+	struct narrow narrow;
+	int64_t again_ms;		/* the last pause before such a one is read again */
 	/* something was left undecided: everyone has to be decided on again */
 	bool anew;
 	enum verdict verdict;
@@ -61,7 +66,8 @@ struct cycle {
 	int64_t full_begun_ms;		/* the last read without cookies */
 	bool full_due;			/* the next read is to be one */
 	struct pass pass;
-	struct mu_timer *open_timer, *clock_timer, *verdict_timer, *poll_timer, *pass_timer;
+	struct mu_timer *open_timer, *clock_timer, *verdict_timer, *poll_timer, *pass_timer,
+	    *again_timer;
 };
 
 static const char *
@@ -114,6 +120,7 @@ after_commit(struct cycle *c, const struct cycle_apply *a)
 struct missing {
 	const struct uuids *seen;
 	struct uuids *out;
+	int64_t known;			/* missing or not */
 };
 
 static void
@@ -121,48 +128,9 @@ missing_each(void *ctx, const struct mu_uuid *entry_uuid)
 {
 	struct missing *m = ctx;
 
+	m->known++;
 	if (!uuids_has(m->seen, entry_uuid))
 		uuids_add(m->out, entry_uuid);
-}
-
-/* Fewer than half of last time's people is not believed; a lesser loss is the brake's to judge. */
-static bool
-is_narrowed(const struct search *s)
-{
-	int64_t before = s->row.listed_count, missing = before - (int64_t)s->listed_count;
-
-	return s->row.complete_at_s != 0 && missing > 5 && missing * 2 > before;
-}
-
-/* The end of a complete listing: who is missing joins the removals deferred on the way. */
-static enum mu_rc
-listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, struct mu_err *err)
-{
-	struct search *s = &c->searches[which];
-	struct uuids *out = which == DIRECTORY_PEOPLE ? &c->deferred.removed_people :
-	    &c->deferred.removed_groups;
-	struct missing m = { &s->seen, out };
-	size_t before = out->count;
-
-	uuids_sort(&s->seen);
-	if (s->how == DIRECTORY_DELTA || s->verdict != VERDICT_COMPLETE)
-		return MU_OK;
-	if (which == DIRECTORY_PEOPLE) {
-		c->narrowed = is_narrowed(s);
-		if (c->narrowed)
-			return MU_OK;
-	}
-	if ((which == DIRECTORY_PEOPLE ?
-	    store_person_each_entry(c->host.store, c->host.source->name, missing_each, &m, err) :
-	    store_group_each(c->host.store, c->host.source->name, missing_each, &m, err)) != MU_OK)
-		return err->rc;
-	if (which == DIRECTORY_GROUPS && s->listed_count == 0 && out->count > before)
-		return mu_fail(err, MU_ERETRY,
-		    "no group is shown where %zu were: is the access right gone?",
-		    out->count - before);
-	s->row.complete_at_s = now_ms / 1000;
-	s->row.listed_count = (int64_t)s->listed_count;
-	return MU_OK;
 }
 
 static void
@@ -170,6 +138,37 @@ uuids_copy(struct uuids *to, const struct uuids *from)
 {
 	for (size_t i = 0; i < from->count; i++)
 		uuids_add(to, &from->list[i]);
+}
+
+/* The end of a complete listing: who is missing joins the removals deferred on the way. */
+static enum mu_rc
+listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, struct mu_err *err)
+{
+	struct search *s = &c->searches[which];
+	MU_AUTO(uuids_clear) struct uuids missing = { .count = 0 };
+	struct missing m = { &s->seen, &missing, 0 };
+	const char *source = c->host.source->name;
+
+	uuids_sort(&s->seen);
+	if (s->how == DIRECTORY_DELTA || s->verdict != VERDICT_COMPLETE)
+		return MU_OK;
+	if ((which == DIRECTORY_PEOPLE ?
+	    store_person_each_entry(c->host.store, source, missing_each, &m, err) :
+	    store_group_each(c->host.store, source, missing_each, &m, err)) != MU_OK)
+		return err->rc;
+	if (which == DIRECTORY_GROUPS && s->listed_count == 0 && missing.count > 0)
+		return mu_fail(err, MU_ERETRY,
+		    "no group is shown where %zu were: is the access right gone?", missing.count);
+	if (which == DIRECTORY_PEOPLE && narrow_judge(c->host.store, source, &missing,
+	    m.known - (int64_t)s->joined, now_ms / 1000, &c->narrow, err) != MU_OK)
+		return err->rc;
+	if (which == DIRECTORY_PEOPLE && c->narrow.narrowed)
+		return MU_OK;
+	uuids_copy(which == DIRECTORY_PEOPLE ? &c->deferred.removed_people :
+	    &c->deferred.removed_groups, &missing);
+	s->row.complete_at_s = now_ms / 1000;
+	s->row.listed_count = (int64_t)s->listed_count;
+	return MU_OK;
 }
 
 /*
@@ -186,7 +185,7 @@ deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err 
 	MU_AUTO(slice_clear) struct slice due = { .people_count = 0 };
 
 	if (people->refreshed && people->verdict != VERDICT_EMPTY &&
-	    (people->how == DIRECTORY_DELTA || !c->narrowed)) {
+	    (people->how == DIRECTORY_DELTA || !c->narrow.narrowed)) {
 		due.people = c->deferred.people;
 		due.people_count = c->deferred.people_count;
 		c->deferred.people = NULL;
@@ -235,6 +234,27 @@ searches_write(struct cycle *c, bool keep_cookies)
 		}
 		store_search_write(c->host.store, c->host.source->name,
 		    search_name((enum directory_search)i), &row);
+	}
+}
+
+/*
+ * No directory says that an access right is back. While its listing is not believed, or somebody is
+ * held, it is read again now and then, whatever the connection does.
+ */
+static void
+again_plan(struct cycle *c)
+{
+	uint16_t dice;
+
+	if (!c->narrow.narrowed && !c->held) {
+		c->again_ms = 0;
+		mu_timer_stop(c->again_timer);
+	} else if (!mu_timer_is_set(c->again_timer)) {
+		c->again_ms = c->again_ms == 0 ? AGAIN_MIN_MS : c->again_ms * 2;
+		if (c->again_ms > AGAIN_MAX_MS)
+			c->again_ms = AGAIN_MAX_MS;
+		mu_random(&dice, sizeof(dice));
+		mu_timer_set(c->again_timer, c->again_ms + c->again_ms * dice / UINT16_MAX / 4);
 	}
 }
 
@@ -294,11 +314,12 @@ slice_commit(struct cycle *c, struct mu_err *err)
 
 	if (begin(c, err) != MU_OK || cycle_apply(&a, err) != MU_OK)
 		return err->rc;
+	people->joined += a.written.joined;
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		if (c->searches[i].refreshed &&
 		    listing_finish(c, (enum directory_search)i, a.now_ms, err) != MU_OK)
 			return err->rc;
-	believed = !c->narrowed && !(people->refreshed && people->verdict == VERDICT_EMPTY);
+	believed = !c->narrow.narrowed && !(people->refreshed && people->verdict == VERDICT_EMPTY);
 	rows = believed && !goes_on(people) && !goes_on(groups);
 	late.force_hold = c->deferred_over || a.deferred_over;
 	if (deferred_apply(c, rows, &late, err) != MU_OK)
@@ -307,27 +328,28 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	a.written.accounts_changed = a.written.accounts_changed || late.written.accounts_changed;
 	waits = !rows && d->redecide.count + d->removed_groups.count > 0;
 	anew = c->anew && !(believed && people->refreshed && people->how == DIRECTORY_FULL_LISTED);
-	if ((c->held || a.held > 0) &&
+	if ((c->held || a.held > 0 || c->narrow.narrowed) &&
 	    store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)
 		return err->rc;
-	searches_write(c, held == 0 && !c->narrowed && !anew && !waits);
+	searches_write(c, held == 0 && !c->narrow.narrowed && !anew && !waits);
 	if (store_commit(c->host.store, err) != MU_OK) {
 		c->held = c->held || a.held > 0;	/* perhaps it was committed */
 		return err->rc;
 	}
 	c->held = held > 0;
 	c->deferred_over = late.force_hold;
-	c->anew = anew || (c->narrowed && d->removed_groups.count > 0);
+	c->anew = anew || (c->narrow.narrowed && d->removed_groups.count > 0);
 	if (people->refreshed)
 		people_undefer(c);
 	if (rows)
 		uuids_clear(&d->redecide);
 	/* what is missing from a narrowed directory is not believed */
-	if (rows || c->narrowed)
+	if (rows || c->narrow.narrowed)
 		uuids_clear(&d->removed_groups);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
 		search_committed(c, (enum directory_search)i);
 	after_commit(c, &a);
+	again_plan(c);
 	return MU_OK;
 }
 
@@ -343,6 +365,7 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 	(void)err;
 	s->began = s->refreshing = true;
 	s->refreshed = false;
+	s->joined = 0;
 	uuids_clear(&s->seen);
 	if (search == DIRECTORY_PEOPLE) {
 		people_undefer(c);
@@ -525,12 +548,17 @@ verdict_store(void *ctx)
 static void
 on_verdict(void *ctx, enum verdict verdict, const char *text)
 {
+	MU_AUTO(mu_buf_clear) struct mu_buf narrowed = MU_BUF_INIT;
 	struct cycle *c = ctx;
 
-	if (verdict == VERDICT_COMPLETE && c->narrowed) {
+	if (verdict == VERDICT_COMPLETE && c->narrow.narrowed) {
 		verdict = VERDICT_NARROWED;
-		text = "the directory lists far fewer people than before: nobody is removed;"
-		    " look at its access rules";
+		mu_buf_format(&narrowed, "the directory lists %lld where %lld people were: nobody is "
+		    "removed; look at its access rules, base and filter. If the others have left, "
+		    "two administrators let them go: muster brake release %s",
+		    (long long)(c->narrow.people - c->narrow.missing),
+		    (long long)c->narrow.people, c->host.source->name);
+		text = narrowed.data;
 	}
 	if (verdict == c->verdict && strcmp(text, mu_buf_text(&c->verdict_text)) == 0)
 		return;
@@ -751,6 +779,7 @@ poll_run(struct cycle *c, int64_t *out_asked_ms, bool *out_pass, struct mu_err *
 	    store_commit(c->host.store, err) != MU_OK)
 		return err->rc;
 	c->held = held > 0;
+	again_plan(c);
 	*out_pass = c->host.has_clock && decided < c->host.rules.version &&
 	    (!c->pass.runs || before != c->host.rules.version);
 	return MU_OK;
@@ -791,6 +820,21 @@ on_poll(void *ctx)
 		pass_start(c);
 	if (asked_ms != 0 && asked_ms >= c->full_begun_ms && c->directory != NULL)
 		read_anew(c);
+}
+
+/* Not in the middle of a read. */
+static void
+on_again(void *ctx)
+{
+	struct cycle *c = ctx;
+	bool refreshing = false;
+
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+		refreshing = refreshing || c->searches[i].refreshing;
+	if (c->directory != NULL && !refreshing)
+		read_anew(c);
+	else
+		mu_timer_set(c->again_timer, AGAIN_MIN_MS);
 }
 
 /* --- Opening -------------------------------------------------------------------------------- */
@@ -892,6 +936,7 @@ cycle_open(const struct cycle_host *host)
 	c->verdict_timer = mu_loop_timer(host->loop, verdict_store, c);
 	c->poll_timer = mu_loop_timer(host->loop, on_poll, c);
 	c->pass_timer = mu_loop_timer(host->loop, on_pass, c);
+	c->again_timer = mu_loop_timer(host->loop, on_again, c);
 	mu_timer_set(c->open_timer, 0);
 	if (host->hint != NULL) {
 		store_hint_on(host->hint, STORE_CHANNEL_POLICY, on_hint, c);
@@ -911,6 +956,7 @@ cycle_close(struct cycle *c)
 	mu_timer_free(c->verdict_timer);
 	mu_timer_free(c->poll_timer);
 	mu_timer_free(c->pass_timer);
+	mu_timer_free(c->again_timer);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		uuids_clear(&c->searches[i].seen);
 		store_search_clear(&c->searches[i].row);

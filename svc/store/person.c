@@ -317,17 +317,25 @@ store_ids_ask(struct store *s, const struct store_sql *sql, const struct store_a
 }
 
 enum mu_rc
+store_person_ids_by_entry(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
+    size_t count, struct mu_uuid *out_ids, size_t *out_count, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+
+	arg_text(&args, source);
+	arg_uuids(&args, entry_uuids, count);
+	return store_ids_ask(s, &find_entries, &args, out_ids, count, out_count, err);
+}
+
+enum mu_rc
 store_person_lock_entries(struct store *s, const char *source, const struct mu_uuid *entry_uuids,
     size_t count, struct store_people *out_people, struct mu_err *err)
 {
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(count + 1, sizeof(*ids));
 	size_t found;
 
 	/* Which person an entry is never changes, so they may be looked for before the lock. */
-	arg_text(&args, source);
-	arg_uuids(&args, entry_uuids, count);
-	if (store_ids_ask(s, &find_entries, &args, ids, count, &found, err) != MU_OK)
+	if (store_person_ids_by_entry(s, source, entry_uuids, count, ids, &found, err) != MU_OK)
 		return err->rc;
 	return store_person_lock_ids(s, ids, found, out_people, err);
 }

@@ -114,7 +114,12 @@ typedef void store_entry_fn(void *ctx, const struct mu_uuid *entry_uuid);
 MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *source,
     store_entry_fn *each, void *ctx, struct mu_err *err);
 
-/* How many of the source are not leavers or erased. */
+/* person_ids of those of the source with these entry UUIDs: at most count. */
+MU_CHECKED enum mu_rc store_person_ids_by_entry(struct store *s, const char *source,
+    const struct mu_uuid *entry_uuids, size_t count, struct mu_uuid *out_ids, size_t *out_count,
+    struct mu_err *err);
+
+/* How many of the source are neither leaver nor erased. */
 MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, int64_t *out_count,
     struct mu_err *err);
 

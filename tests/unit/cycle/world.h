@@ -81,7 +81,9 @@ directory_close(struct directory *d)
 
 static struct policy *policy;
 static struct cycle_platform platform = { "mem", "uid", NULL };
-static const struct directory_source source = { .name = "corp" };
+static struct directory_source source = { .name = "corp" };
+static struct cycle_source *sources;	/* of the configuration; none: any, with everything */
+static size_t source_count;
 static struct store *store, *admin;	/* as the processes cycle and admin */
 static struct store_hint *hint;
 static struct cycle *cycle;
@@ -140,7 +142,8 @@ static inline struct cycle_rules
 rules(void)
 {
 	return (struct cycle_rules){ .policy = policy, .version = policy_version,
-		.platforms = &platform, .platform_count = 1 };
+		.platforms = &platform, .platform_count = 1,
+		.sources = sources, .source_count = source_count };
 }
 
 static inline void
