@@ -9,14 +9,15 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 os.environ["MUSTER_BUILD_DIR"] = str(TOP / "build" / "release")
-sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "system")]
-from measure import growth, machine, policy, report, sync  # noqa: E402  (found where the lines above say)
+sys.path[:1] = [str(TOP / "tests"), str(TOP / "tests" / "system")]
+from measure import grants, growth, machine, policy, report, sync  # noqa: E402  (found where the lines above say)
 from rig.process import end_on_signals  # noqa: E402
 
 NAMES = {
     "sync": ("the first read of a directory, a read that finds nothing new, changes, memory",
              lambda options, say: (growth if options.growth else sync).measure(options, say)),
     "policy": ("a plan over everyone, everyone decided again, a policy applied", policy.measure),
+    "token": ("fresh grants over kept connections", grants.measure),
 }
 
 
@@ -33,6 +34,7 @@ def options_parse():
                         help="sync: at 1,000, 10,000 and 100,000 people instead; prints exponents")
     parser.add_argument("--million", action="store_true", help="with --growth: also at 1,000,000")
     parser.add_argument("--plan", action="store_true", help="policy: no policy is applied, which takes minutes")
+    parser.add_argument("--seconds", type=float, default=5, metavar="S", help="token: each side's in a round (5)")
     parser.add_argument("--busy", action="store_true", help="does not wait for an idle machine")
     parser.add_argument("--json", action="store_true", help="an object a row instead of a table")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-import subprocess
+import signal
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -15,10 +15,11 @@ from measure import machine, people
 from rig.authority import Authority, new_request
 from rig.directory import ADMIN_DN, SCHEMAS, USER, Directory, organisation
 from rig.musterd import CLIENT, TOP, Musterd, process_name
-from rig.process import Server, Workdir, free_port, run, wait_until, write_file
+from rig.process import Server, TimedOut, Workdir, free_port, run, wait_until, write_file
 
 BUILD = TOP / "build" / "release"
 READ_S = 3600
+LOOK_S = 0.003          # between two looks at a log
 PLATFORMS = ["chat", "voice"]
 ATTRIBUTES = {"uid": "uid", "name": "cn", "mail": "mail", "department": "departmentNumber",
               "employeeType": "employeeType", "employeeStatus": "employeeStatus",
@@ -207,34 +208,42 @@ class Consumer:
 
 
 class Marks:
-    """When lines stood in a log, to two milliseconds."""
+    """When lines stood in a log, to a few milliseconds."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, alive):
+        self.path, self.alive = path, alive
         self.lines = []
+        self.news = threading.Condition()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.follow, daemon=True)
         self.thread.start()
 
     def follow(self):
         rest = ""
-        wait_until("the log begins", lambda: self.path.exists() or self.over.is_set(), 60, 0.002)
+        wait_until("the log begins", lambda: self.path.exists() or self.over.is_set(), 60, LOOK_S)
         with open(self.path, encoding="utf-8", errors="replace") as log:
-            while not self.over.wait(0.002):
+            while not self.over.wait(LOOK_S):
                 text = log.read()
                 if text:
                     now = time.monotonic()
                     *whole, rest = (rest + text).split("\n")
-                    self.lines += [(now, line) for line in whole]
+                    with self.news:
+                        self.lines += [(now, line) for line in whole]
+                        self.news.notify_all()
 
-    def wait(self, pattern, after=0.0, timeout_s=READ_S, alive=lambda: True):
+    def wait(self, pattern, after=0.0, timeout_s=READ_S):
         """The moment of the first line after a moment that matches."""
-        seen = re.compile(pattern)
-
-        def found():
-            assert alive(), "musterd ended"
-            return next((at for at, line in self.lines if at > after and seen.search(line)), None)
-        return wait_until(f"musterd logs {pattern}", found, timeout_s, 0.005)
+        end, at = time.monotonic() + timeout_s, 0
+        while time.monotonic() < end:
+            with self.news:
+                if at == len(self.lines):
+                    self.news.wait(1)
+                fresh, at = self.lines[at:], len(self.lines)
+            for seen_at, line in fresh:
+                if seen_at > after and re.search(pattern, line):
+                    return seen_at
+            assert fresh or self.alive(), f"musterd ended before it logged {pattern}"
+        raise TimedOut(f"musterd did not log {pattern} within {timeout_s} s")
 
     def close(self):
         self.over.set()
@@ -302,17 +311,17 @@ class House(Musterd):
     def begin(self):
         """Starts musterd and waits for the moment its first connection to the directory is made."""
         self.server.log.unlink(missing_ok=True)
-        self.marks = Marks(self.server.log)
+        self.marks = Marks(self.server.log, self.server.running)
         self.server.start()
         return self.opened(0.0)
 
     def opened(self, after):
-        return self.marks.wait(r"event=source\.opened", after, alive=self.server.running)
+        return self.marks.wait(r"event=source\.opened", after)
 
     def refreshed(self, after):
         """The moment both searches have been read to their end, decided and committed."""
-        return max(self.marks.wait(rf"event=source\.refreshed .*search={search} verdict=complete", after,
-                                   alive=self.server.running) for search in SEARCHES)
+        return max(self.marks.wait(rf"event=source\.refreshed .*search={search} verdict=complete", after)
+                   for search in SEARCHES)
 
     def end(self):
         self.stop()
@@ -321,7 +330,8 @@ class House(Musterd):
     def processes(self):
         """(name, pid) of musterd's processes, the supervisor among them, PostgreSQL not."""
         named = [(process_name(pid), pid) for pid in self.children()]
-        return [("supervisor", self.server.pid)] + [(n, p) for n, p in named if n not in (None, "postgres")]
+        return [("supervisor", self.server.pid)] + [
+            (n.removeprefix("mu-"), p) for n, p in named if n not in (None, "postgres")]
 
     def cpu(self):
         """Processor seconds so far by the names of processes; PostgreSQL's are "postgres"."""
@@ -333,16 +343,16 @@ class House(Musterd):
 
     @contextmanager
     def store_alone(self):
-        """The empty store's PostgreSQL as musterd runs it, without musterd."""
+        """The empty store's PostgreSQL as musterd runs it, without musterd: its pid."""
         self.empty_take()
         server = Server("postgres", self.postgres_argv, self.folder / "postgres.log", "muster-store",
-                        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}, cwd=self.state / "store")
+                        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}, cwd=self.state / "store",
+                        stop_signal=signal.SIGINT)
         server.start()
         try:
             wait_until("PostgreSQL answers", self.store_answers, 60)
-            yield
+            yield server.pid
         finally:
-            server.stop_signal = 2
             server.stop()
 
     def store_answers(self):

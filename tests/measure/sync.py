@@ -145,7 +145,7 @@ class Sync:
         self.durable, self.say = durable, say
         self.suspensions = latency.suspensions(hall.count)
         self.rates = {name: [] for name in ("first", "consumer", "durable", "loader", "again", "walk")}
-        self.cpu = []
+        self.cpu, self.loader_cpu = [], []      # seconds by process, a dict a round
         self.acknowledged = []
         self.seen = {"token": [], "consumer": []}       # milliseconds, a list a round
         self.walk()         # the directory's pages are in memory from here on
@@ -168,12 +168,15 @@ class Sync:
         arguments = []
         for name, search in SEARCHES.items():
             arguments += [*search, *self.survey.files[name], "--"]
-        with self.house.store_alone():
+        with self.house.store_alone() as postgres:
             with closing(self.house.store()) as store, store.cursor() as sql:
                 sql.execute("CHECKPOINT")
             machine.wait_idle()
+            before = machine.family_cpu_s(postgres)
             said = json.loads(self.hall.program("load", *self.directory.link(), *arguments,
                                                 env=self.house.store_where()))
+            self.loader_cpu.append({"postgres": machine.family_cpu_s(postgres) - before,
+                                    "loader": said["cpu_seconds"]})
             with closing(self.house.store()) as store, store.cursor() as sql:
                 sql.execute("SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM account)")
                 assert sql.fetchone() == (self.hall.count, self.survey.accounts), "the loader lost rows"
@@ -246,6 +249,13 @@ class Sync:
     def quantiles(self, place, share):
         return [machine.quantile(seen, share) for seen in self.seen[place]]
 
+    def shares(self, rounds):
+        """The medians by process, most first."""
+        spent = {name: statistics.median(used.get(name, 0.0) for used in rounds)
+                 for name in {name for used in rounds for name in used}}
+        return ", ".join(f"{name} {seconds * 1e6 / self.hall.count:.1f}"
+                         for name, seconds in sorted(spent.items(), key=lambda s: -s[1]) if seconds > 0)
+
     def rows(self):
         rates, people = self.rates, f"{self.hall.count:,} people"
         first = f"first read of {people}, decided, stored, audited"
@@ -277,11 +287,8 @@ class Sync:
         for table, inserted, updated, deleted, total, heap in survey.tables:
             yield (f"  {table}: {inserted / n:.2f} rows a person inserted, {updated / n:.2f} updated,"
                    f" {deleted / n:.2f} deleted; {total / n:.0f} bytes, {heap / n:.0f} of them without indexes")
-        yield "processor time of the first read, microseconds a person (median):"
-        for name in sorted({name for used in self.cpu for name in used}):
-            spent = statistics.median(used.get(name, 0.0) for used in self.cpu)
-            if spent > 0:
-                yield f"  {name}: {spent * 1e6 / n:.1f}"
+        yield f"processor time of the first read, microseconds a person: {self.shares(self.cpu)}"
+        yield f"processor time of the loader, microseconds a person: {self.shares(self.loader_cpu)}"
         told = [machine.short(machine.quantile(self.acknowledged, share)) for share in (0.5, 0.99)]
         yield (f"the directory itself acknowledged a change after {told[0]} ms (p50), {told[1]} ms (p99);"
                f" {len(self.suspensions)} suspensions a round and side")

@@ -45,7 +45,7 @@ def one(found, *words):
 @sentence
 def without_a_name_it_lists_what_there_is(_):
     listed = bench()
-    assert all(name in listed for name in ("sync", "policy")), listed
+    assert all(name in listed for name in ("sync", "policy", "token")), listed
 
 
 @sentence
@@ -72,6 +72,12 @@ def policy_measures_a_plan_beside_a_copy(_):
         row = one(found, *words)
         assert 10 < row["ours"] < 1e7 and row["ratio"] is not None, row
     assert one(found, "decided again")["ours"] > 10
+
+
+@sentence
+def token_measures_grants_beside_a_file_and_a_signature(_):
+    (row,) = rows("token", "--people", PEOPLE, "--seconds", "0.5").values()
+    assert 100 < row["ours"] < 1e6 and 0.01 < row["ratio"] < 10, row
 
 
 proof.main(lambda _: None, nullcontext)
