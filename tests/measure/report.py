@@ -2,9 +2,10 @@
 
 import json
 import statistics
+import sys
 from dataclasses import dataclass
 
-from measure.machine import short, spread
+from measure.machine import spread
 
 
 @dataclass
@@ -38,12 +39,11 @@ def show(rows, notes, as_json):
     if as_json:
         for row in rows:
             print(row.as_json())
+        for note in notes:
+            print(note, file=sys.stderr)
         return
     print("min / median / max of the rounds")
     for row in rows:
         print(row.as_text())
     for note in notes:
         print(note)
-
-
-__all__ = ["Row", "show", "short"]
