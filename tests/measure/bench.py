@@ -10,7 +10,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 os.environ["MUSTER_BUILD_DIR"] = str(TOP / "build" / "release")
 sys.path[:1] = [str(TOP / "tests"), str(TOP / "tests" / "system")]
-from measure import grants, growth, machine, policy, report, sync  # noqa: E402  (found where the lines above say)
+from measure import grants, growth, machine, policy, profile, report, sync  # noqa: E402  (found where the lines above say)
 from rig.process import end_on_signals  # noqa: E402
 
 NAMES = {
@@ -33,6 +33,7 @@ def options_parse():
     parser.add_argument("--growth", action="store_true",
                         help="sync: at 1,000, 10,000 and 100,000 people instead; prints exponents")
     parser.add_argument("--million", action="store_true", help="with --growth: also at 1,000,000")
+    parser.add_argument("--profile", action="store_true", help="sync: also where the time goes, as perf sees it")
     parser.add_argument("--plan", action="store_true", help="policy: no policy is applied, which takes minutes")
     parser.add_argument("--seconds", type=float, default=5, metavar="S", help="token: each side's in a round (5)")
     parser.add_argument("--busy", action="store_true", help="does not wait for an idle machine")
@@ -43,6 +44,8 @@ def options_parse():
         sys.exit(0)
     if options.people < 100 or options.rounds < 1:
         parser.error("at least 100 people and one round")
+    if options.profile and not profile.is_there():
+        parser.error("--profile needs perf: install linux-perf")
     return options
 
 

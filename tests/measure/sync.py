@@ -9,6 +9,7 @@ from contextlib import closing
 
 from measure import latency, machine
 from measure.hall import CONFIGURED, SEARCHES, Consumer, Hall
+from measure.profile import Profile
 from measure.report import Row
 from rig.process import wait_until
 
@@ -81,13 +82,18 @@ class Memory:
 class Survey:
     """A first read that is looked at instead of timed: memory, rows, bytes, and the rows themselves."""
 
-    def __init__(self, hall):
+    def __init__(self, hall, profiles):
         self.hall, self.house = hall, hall.house
+        self.profile = None
         self.folder = hall.workdir.make("rows", "muster-store", 0o700)
         self.house.empty_take()
         begun = self.house.begin()
         memory = Memory(self.house)
+        if profiles:
+            self.profile = Profile(hall, *self.working())
         self.house.refreshed(begun)
+        if profiles:
+            self.profile.close()
         with closing(self.house.store()) as store, store.cursor() as sql:
             self.numbered_s = self.wait_numbered(sql)
             self.after = memory.sample()
@@ -96,6 +102,13 @@ class Survey:
             self.counts(sql)
             self.dump(sql)
         self.house.end()
+
+    def working(self):
+        """The process that follows the directory, and the session of PostgreSQL that works for it."""
+        cycle = next(pid for name, pid in self.house.processes() if name == "cycle")
+        with closing(self.house.store()) as store, store.cursor() as sql:
+            sql.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'muster_cycle' ORDER BY query_start DESC")
+            return cycle, sql.fetchone()[0]
 
     @staticmethod
     def wait_numbered(sql):
@@ -140,7 +153,7 @@ class Survey:
 
 
 class Sync:
-    def __init__(self, hall, durable, say):
+    def __init__(self, hall, durable, profiles, say):
         self.hall, self.house, self.directory = hall, hall.house, hall.directory
         self.durable, self.say = durable, say
         self.suspensions = latency.suspensions(hall.count)
@@ -150,7 +163,7 @@ class Sync:
         self.seen = {"token": [], "consumer": []}       # milliseconds, a list a round
         self.walk()         # the directory's pages are in memory from here on
         say("a first read that is looked at, not timed")
-        self.survey = Survey(hall)
+        self.survey = Survey(hall, profiles)
 
     def note(self, name, seconds):
         self.rates[name].append(self.hall.count / seconds)
@@ -289,6 +302,8 @@ class Sync:
                    f" {deleted / n:.2f} deleted; {total / n:.0f} bytes, {heap / n:.0f} of them without indexes")
         yield f"processor time of the first read, microseconds a person: {self.shares(self.cpu)}"
         yield f"processor time of the loader, microseconds a person: {self.shares(self.loader_cpu)}"
+        if survey.profile is not None:
+            yield from survey.profile.lines()
         told = [machine.short(machine.quantile(self.acknowledged, share)) for share in (0.5, 0.99)]
         yield (f"the directory itself acknowledged a change after {told[0]} ms (p50), {told[1]} ms (p99);"
                f" {len(self.suspensions)} suspensions a round and side")
@@ -304,7 +319,7 @@ def measure(options, say):
     """Yields rows, then notes."""
     say(f"a directory of {options.people:,} people, and an empty store")
     with Hall(options.people) as hall:
-        sync = Sync(hall, options.durable, say)
+        sync = Sync(hall, options.durable, options.profile, say)
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
             sync.round()
