@@ -490,6 +490,7 @@ on_cookie(void *ctx, enum directory_search search, const void *bytes, size_t byt
 	struct cycle *c = ctx;
 
 	(void)err;
+	c->searches[search].began = true;	/* or was to begin, and got no further */
 	mu_buf_reset(&c->searches[search].row.cookie);
 	mu_buf_add(&c->searches[search].row.cookie, bytes, bytes_count);
 	return MU_OK;

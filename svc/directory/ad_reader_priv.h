@@ -24,14 +24,18 @@
  *
  * Another server, or this one restored, may not know yet what we have been told already: who is
  * missing there is not believed to be gone until replication has had time. Of a server whose USNs
- * ran backwards nothing is believed until they have caught up, and then everybody is listed.
+ * ran backwards nothing is believed until they have caught up; then everybody is listed, and the
+ * same holds.
  */
 #ifndef DIRECTORY_AD_READER_PRIV_H
 #define DIRECTORY_AD_READER_PRIV_H
 
+#include "base/clock.h"
 #include "directory/ad_priv.h"
 #include "directory/reader_priv.h"
 
+#define AD_LIST_EVERY_S	MU_DAY_S
+#define AD_CHANGED_MAX	100000	/* beyond that a full read is cheaper */
 #define AD_RANGE_VALUES	1500	/* MaxValRange (MS-ADTS 3.1.1.3.4.6); more is never sent at once */
 
 enum ad_step {
@@ -135,10 +139,36 @@ enum mu_rc directory_ad_entry_tell(struct directory *d, struct item *item, struc
 enum mu_rc directory_ad_members_end(struct directory *d, enum directory_search search,
     struct mu_err *err);
 
+/* --- ad_server.c: which server, and what our cookie is worth with it --- */
+
+void directory_ad_root_entry(struct directory *d, LDAPMessage *m);
+/* ROOT or SERVICE has been answered. */
+enum mu_rc directory_ad_identity_end(struct directory *d, enum directory_search search);
+/* BIN has: begins with the changes since our cookie, or with everybody. */
+enum mu_rc directory_ad_search_begin(struct directory *d, enum directory_search search);
+void directory_ad_no_deleted_advise(struct directory *d);
+
+/* --- ad_changes.c: which entries changed --- */
+
+void directory_ad_dirsync_entry(struct directory *d, struct item *item);
+/* PRIME or CHANGES by DirSync has been answered. */
+enum mu_rc directory_ad_dirsync_end(struct directory *d, enum directory_search search,
+    LDAPControl **controls, struct mu_err *err);
+enum mu_rc directory_ad_dirsync_failed(struct directory *d, enum directory_search search,
+    int result, const char *diagnostic);
+void directory_ad_usn_entry(struct directory *d, struct item *item);
+/* All changes have been named. */
+enum mu_rc directory_ad_changes_end(struct directory *d, enum directory_search search,
+    struct mu_err *err);
+
 /* --- provider_ad.c: the course --- */
 
 /* A request was sent, or the connection ends with this slice. */
 enum mu_rc directory_ad_sent(struct directory *d, int rc);
+/* Everybody is listed, whatever was meant before; nothing of this search has been told yet. */
+enum mu_rc directory_ad_full_begin(struct directory *d, enum directory_search search);
+enum mu_rc directory_ad_list_begin(struct directory *d, enum directory_search search);
+enum mu_rc directory_ad_changes_begin(struct directory *d, enum directory_search search);
 /* The next request of a search whose changes, or whose listing, are known. */
 enum mu_rc directory_ad_go_on(struct directory *d, enum directory_search search,
     struct mu_err *err);

@@ -127,7 +127,10 @@ struct directory_events {
 	 */
 	enum mu_rc (*refreshed)(void *ctx, enum directory_search search, enum verdict verdict,
 	    enum directory_how how, size_t listed_count, struct mu_err *err);
-	/* Where to resume from: replaces the cookie of that search in this slice's transaction. */
+	/*
+	 * Where to resume from: replaces the cookie of that search in this slice's transaction.
+	 * May come without a refresh.
+	 */
 	enum mu_rc (*cookie)(void *ctx, enum directory_search search, const void *bytes,
 	    size_t bytes_count, struct mu_err *err);
 	enum mu_rc (*slice_end)(void *ctx, struct mu_err *err);

@@ -234,7 +234,7 @@ range_take(struct directory_scratch *x, size_t first, size_t last, const struct 
 
 	while (values[count].bv_val != NULL)
 		count++;
-	if (first != x->range_next || (last != AD_RANGE_END && last - first + 1 != count)) {
+	if (first != x->range_next) {
 		mu_buf_text_add(&x->reason, "its members came in ranges that do not fit together");
 		return false;
 	}

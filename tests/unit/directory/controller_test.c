@@ -41,6 +41,7 @@ struct play {
 	struct object objects[OBJECTS_MAX];
 	int64_t usn;			/* highestCommittedUSN; 0: USN + 10 */
 	unsigned int backwards;		/* so many times, then USN + 10; 0: for ever */
+	bool again;			/* the reader is opened again meanwhile */
 	char invocation;		/* 0: as in the beginning */
 	enum ask at;			/* where something happens: */
 	int code;			/* this result, */
@@ -50,6 +51,10 @@ struct play {
 	unsigned int drifts;		/* so many ranges are read while the group changes */
 	unsigned int rounds;		/* of DirSync, one object each */
 	bool hides_deleted, reference;
+	bool gap;			/* the second range leaves one out, */
+	bool lacks;			/* or has one less than it says */
+	bool settles;			/* another server answered lately */
+	bool searches_only;		/* DirSync shows only what searches do */
 	int64_t list_at_s;		/* of the cookie to resume from; 0: in an hour */
 	enum verdict want;
 	const char *people, *staff;	/* what the reader holds in the end */
@@ -64,6 +69,7 @@ static const struct object beginning[] = {
 	{ .name = NULL },
 };
 
+static const struct play *play_now;
 static unsigned int times, drifts, roots;
 static size_t lists;
 
@@ -182,20 +188,21 @@ guid_add(BerElement *ber, const struct object *o)
 
 /* Members from first on, as many as fit a range: "member;range=0-1" or the last "member;range=2-*". */
 static void
-members_add(BerElement *ber, const struct object *o, size_t first, size_t at_once)
+members_add(BerElement *ber, const struct object *o, size_t first, size_t at_once, bool gap,
+    bool lacks)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
 	char *copy = mu_strdup(o->members), *rest = NULL;
 	const char *list[8];
-	size_t count = 0, last;
+	size_t count = 0, last, named = first + gap;
 
 	for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
 		list[count++] = word;
 	last = at_once == 0 || first + at_once >= count ? count : first + at_once;
 	if (last == count)
-		mu_buf_format(&name, "member;range=%zu-*", first);
+		mu_buf_format(&name, "member;range=%zu-*", named);
 	else
-		mu_buf_format(&name, "member;range=%zu-%zu", first, last - 1);
+		mu_buf_format(&name, "member;range=%zu-%zu", named, last - 1 + gap + lacks);
 	if (first <= count && count > 0) {
 		assert_true(ber_printf(ber, "{s[", mu_buf_text(&name)) >= 0);
 		for (size_t i = first; i < last; i++) {
@@ -218,7 +225,7 @@ object_send(struct server *s, int msgid, const struct object *o, const struct pl
 	guid_add(ber, o);
 	text_add(ber, is_group(o) ? "cn" : "uid", o->name);
 	if (is_group(o))
-		members_add(ber, o, 0, play == NULL ? 0 : play->range);
+		members_add(ber, o, 0, play == NULL ? 0 : play->range, false, false);
 	entry_end(s, ber);
 }
 
@@ -232,7 +239,7 @@ members_send(struct server *s, int msgid, const struct object *o, const struct p
 	BerElement *ber = entry_begin(msgid, dn_of(o, dn));
 
 	text_add(ber, "cn", o->name);
-	members_add(ber, o, first, play->range);
+	members_add(ber, o, first, play->range, play->gap && first > 0, play->lacks);
 	number_add(ber, "uSNChanged", USN + 5 + (int64_t)drifts);
 	if (drifts > 0)
 		drifts--;
@@ -408,7 +415,8 @@ search_answer(struct server *s, int msgid, BerElement *ber, const struct mu_buf 
 		result_send(s, msgid, LDAP_RES_SEARCH_RESULT, LDAP_SIZELIMIT_EXCEEDED, NULL, NULL);
 		return;
 	}
-	assert_true(holds(raw, "1.2.840.113556.1.4.1339"));	/* no referrals are asked for */
+	/* no referrals are asked for */
+	assert_true(play_now->follow == SETTINGS_FOLLOW_PAGED || holds(raw, "1.2.840.113556.1.4.1339"));
 	ask = ask_of(base, raw);
 	lists += ask == LIST;
 	here = play != NULL && ask == play->at && (play->code != 0 || play->mute || play->closes) &&
@@ -513,9 +521,25 @@ static struct play plays[] = {
 	    .usn = USN - 1, .want = VERDICT_STALE, .cut = true, AS_WAS, .text = "USN rollback" },
 	{ "R_AD DirSync: USNs that ran backwards: nothing is believed", DS, { ANA, CEM, STAFF, { .name = "dora" } },
 	    .usn = USN - 1, .want = VERDICT_STALE, .cut = true, AS_WAS, .text = "USN rollback" },
-	{ "R_AD when they have caught up everybody is listed", BY_USN, { ANA, CEM, STAFF, { .name = "dora" } },
-	    .usn = USN - 1, .backwards = 3, .want = VERDICT_COMPLETE, .people = "ana cem dora", .staff = "ana ben",
-	    .missing = 1, .full = true },
+	{ "R_AD when they have caught up everybody is listed, nobody goes", BY_USN,
+	    { ANA, CEM, STAFF, { .name = "dora" } }, .usn = USN - 1, .backwards = 3,
+	    .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
+	    .text = "another domain controller" },
+	{ "R_AD nor is that forgotten by a reader that is opened again", BY_USN, { ANA, CEM, STAFF, { .name = "dora" } },
+	    .usn = USN - 1, .backwards = 1, .again = true,
+	    .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
+	    .text = "another domain controller" },
+	{ "R_AD DirSync: when they have caught up nobody goes", DS, { ANA, CEM, STAFF, { .name = "dora" } },
+	    .usn = USN - 1, .backwards = 3,
+	    .want = VERDICT_STALE, .people = "ana ben cem dora", .staff = "ana ben", .full = true,
+	    .text = "another domain controller" },
+	{ "R_AD nor does anybody until replication has had time", BY_USN, { ANA, CEM, STAFF }, .list_at_s = 1,
+	    .settles = true, .want = VERDICT_STALE, AS_WAS, .full = true, .text = "another domain controller" },
+	{ "DirSync, too, once deleted entries are no longer shown", DS, { ANA, CEM, STAFF }, .hides_deleted = true,
+	    .searches_only = true, .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .missing = 1,
+	    .full = true, .text = "CN=Deleted Objects" },
+	{ "but not with the right to replicate", DS, { ANA, CEM, STAFF }, .hides_deleted = true,
+	    .want = VERDICT_COMPLETE, AS_WAS },
 	{ "where deleted entries are not shown everybody is listed", BY_USN, { ANA, CEM, STAFF }, .hides_deleted = true,
 	    .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .missing = 1, .full = true,
 	    .text = "CN=Deleted Objects" },
@@ -532,6 +556,15 @@ static struct play plays[] = {
 	{ "R_AD one that goes on changing is set aside", DS,
 	    { ANA, BEN, CEM, { .name = "staff", .is = CHANGED, .members = "ana ben cem dora eva" } }, .range = 2,
 	    .drifts = 10000, .want = VERDICT_COMPLETE, AS_WAS, .quarantined = 1 },
+	{ "R_AD one with a gap between its ranges is set aside", DS,
+	    { ANA, BEN, CEM, { .name = "staff", .is = CHANGED, .members = "ana ben cem" } }, .range = 2,
+	    .gap = true, .want = VERDICT_COMPLETE, AS_WAS, .quarantined = 1 },
+	{ "R_AD one with a range that is not full is set aside", DS,
+	    { ANA, BEN, CEM, { .name = "staff", .is = CHANGED, .members = "ana ben cem dora eva" } }, .range = 2,
+	    .lacks = true, .want = VERDICT_COMPLETE, AS_WAS, .quarantined = 1 },
+	{ "R_AD read by pages, without the other ranges, it is set aside", .follow = SETTINGS_FOLLOW_PAGED,
+	    { ANA, BEN, CEM, { .name = "staff", .members = "ana ben cem dora eva" } }, .range = 2,
+	    .want = VERDICT_COMPLETE, AS_WAS, .quarantined = 1, .full = true },
 	{ "R_AD one whose ranges do not come cuts short", DS,
 	    { ANA, BEN, CEM, { .name = "staff", .is = CHANGED, .members = "ana ben cem dora eva" } }, .range = 2,
 	    .at = MEMBERS, .code = LDAP_ADMINLIMIT_EXCEEDED, .mute = true,
@@ -558,8 +591,6 @@ static struct play plays[] = {
 	    .reference = true, .want = VERDICT_COMPLETE, .people = "ana cem", .staff = "ana ben", .removed = 1 },
 };
 
-static const struct play *play_now;
-
 static bool
 play_is_over(struct model *m)
 {
@@ -574,9 +605,9 @@ play_is_cut(struct model *m)
 	return m->verdict == play_now->want;
 }
 
-/* The cookie that the reader has, but for when everybody is to be listed again. */
+/* The cookie that the reader has, but for when everybody is to be listed again, and what is shown. */
 static void
-list_at_set(struct model *m, int64_t list_at_s)
+cookie_set(struct model *m, int64_t list_at_s, int64_t trust_at_s, bool object_security)
 {
 	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		struct mu_buf *kept = &m->searches[i].cookie;
@@ -585,6 +616,8 @@ list_at_set(struct model *m, int64_t list_at_s)
 		assert_true(directory_ad_cookie_decode(kept->data, kept->size_bytes, &cookie));
 		assert_int_equal(USN, cookie.usn);
 		cookie.list_at_s = list_at_s;
+		cookie.trust_at_s = trust_at_s;
+		cookie.object_security = object_security;
 		mu_buf_reset(kept);
 		directory_ad_cookie_encode(&cookie, kept);
 		mu_buf_clear(&cookie.dirsync);
@@ -636,11 +669,18 @@ play_row(void **state)
 	model_close(m);
 	model_names_check(m, DIRECTORY_PEOPLE, "ana ben cem");
 	staff_check(m, "ana ben");
-	list_at_set(m, play_now->list_at_s == 0 ? mu_now_ms() / 1000 + 3600 : play_now->list_at_s);
+	if (play_now->follow != SETTINGS_FOLLOW_PAGED)
+		cookie_set(m, play_now->list_at_s == 0 ? mu_now_s() + 3600 : play_now->list_at_s,
+		    play_now->settles ? mu_now_s() + 3600 : 0, play_now->searches_only);
 
 	server.play = play_now;
 	lists = 0;
 	model_open(m, &source);
+	if (play_now->again) {
+		model_run(m, play_is_cut, 5000, play_now->name);
+		model_close(m);
+		model_open(m, &source);
+	}
 	model_run(m, play_now->cut ? play_is_cut : play_is_over, 5000, play_now->name);
 	model_names_check(m, DIRECTORY_PEOPLE, play_now->people);
 	staff_check(m, play_now->staff);
