@@ -9,6 +9,7 @@
 
 #define SYSTEM_CA		"/etc/ssl/certs/ca-certificates.crt"
 #define TLS_GNUTLS		"SECURE128:-VERS-ALL:+VERS-TLS1.3"
+#define GNUTLS_NO_WORDS		"(unknown error code)"	/* libldap's -1: it refused the certificate */
 #define TLS_CONTEXTS_MAX	(2 * SETTINGS_SOURCES_MAX)
 #define READ_BYTES		(64 * 1024)
 #define KEEPALIVE_IDLE_S	30
@@ -113,6 +114,28 @@ link_fail(struct directory_link *link, const char *what, int result, const char 
 
 	mu_buf_format(&text, "%s: ", what);
 	directory_ldap_text(link->ld, result, diagnostic, &text);
+	link_end(link, LINK_FAILED, mu_buf_text(&text));
+}
+
+/* It was not connected, or TLS did not begin: libldap then has words of its TLS library. */
+static void
+connect_fail(struct directory_link *link, const char *what, int result)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+	char *said = NULL;
+
+	if (!wants_tls(link->source) ||
+	    ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said) != LDAP_OPT_SUCCESS ||
+	    !text_given(said)) {
+		link_fail(link, what, result, NULL);
+		return;
+	}
+	if (strcmp(said, GNUTLS_NO_WORDS) == 0)
+		mu_buf_text_add(&text, "TLS: the server's certificate is refused: it must be "
+		    "issued by ca, for the host in uri, and not have expired");
+	else
+		mu_buf_format(&text, "TLS: %.200s The server must speak TLS 1.3 here", said);
+	ldap_memfree(said);
 	link_end(link, LINK_FAILED, mu_buf_text(&text));
 }
 
@@ -344,7 +367,7 @@ starttls_answer(struct directory_link *link, LDAPMessage *m)
 	} else {
 		rc = ldap_install_tls(link->ld);
 		if (rc != LDAP_SUCCESS)
-			link_fail(link, "StartTLS", rc, NULL);
+			connect_fail(link, "StartTLS", rc);
 		else
 			bind_send(link);
 	}
@@ -399,7 +422,7 @@ link_start(struct directory_link *link)
 	rc = source->starttls ? ldap_start_tls(link->ld, NULL, NULL, &link->msgid) :
 	    ldap_connect(link->ld);
 	if (rc != LDAP_SUCCESS) {
-		link_fail(link, "connect", rc, NULL);
+		connect_fail(link, "connect", rc);
 		return;
 	}
 	fd = socket_take(link->ld);

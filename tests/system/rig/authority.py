@@ -19,16 +19,17 @@ class Authority:
              "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
         self.key.chmod(0o600)
 
-    def issue(self, name, dns=("localhost",), owner=None):
-        """(certificate, key) files of a server on loopback; the key is readable to owner alone."""
+    def issue(self, name, dns=("localhost",), owner=None, address="127.0.0.1", days=DAYS):
+        """(certificate, key) files of a server on loopback; the key is readable to owner alone. With
+        days below zero the certificate has expired."""
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         csr, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        names = ",".join([f"DNS:{d}" for d in dns] + ["IP:127.0.0.1"])
+        names = ",".join([f"DNS:{d}" for d in dns] + [f"IP:{address}"])
         extensions.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\n"
                               "extendedKeyUsage=serverAuth,clientAuth\n")
         new_request(name, key, csr)
         run(["openssl", "x509", "-req", "-in", csr, "-CA", self.certificate, "-CAkey", self.key,
-             "-CAcreateserial", "-days", DAYS, "-extfile", extensions, "-out", certificate])
+             "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", certificate])
         write_file(key, key.read_text(), owner, 0o600)
         return certificate, key
 

@@ -15,7 +15,7 @@ class Store:
     def rows(self, query, *arguments):
         with self.connection.cursor() as cursor:
             cursor.execute(query, arguments)
-            return cursor.fetchall()
+            return cursor.fetchall() if cursor.description else []
 
     def value(self, query, *arguments):
         (row,), = self.rows(query, *arguments)
