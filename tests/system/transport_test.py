@@ -10,11 +10,12 @@ from rig.directory import Directory, organisation
 from rig.intercept import BIND, PROTOCOL_ERROR, SEARCH, SUCCESS, UNAVAILABLE, UNBIND, Interceptor
 from rig.process import wait_until
 from rig.proof import sentence
-from rig.sources import IN_TIME_S, SourcesStage
+from rig.sources import IN_TIME_S, SourcesStage, namespace
 
 VISITS = 3              # it tries again, and does not become careless
 SOURCE = """\
   - name: {name}
+    {names}
     uri: {uri}
     starttls: {starttls}
     ca: {ca}
@@ -72,7 +73,7 @@ class Stage(SourcesStage):
 
     def sources(self, password_file):
         return "".join(SOURCE.format(
-            name=name, uri=f"ldap{'' if name in LATER else 's'}://127.0.0.1:{one.port}",
+            name=name, names=namespace(name, GOOD[0]), uri=f"ldap{'' if name in LATER else 's'}://127.0.0.1:{one.port}",
             starttls=str(name in LATER).lower(), ca=self.authority.certificate,
             bind_dn=organisation.MUSTER_DN, password_file=password_file, base=organisation.PEOPLE_BASE)
             for name, one in self.between.items())

@@ -14,6 +14,16 @@ STARTS_S = 180
 NO_PLATFORM = SimpleNamespace(url="https://127.0.0.1:1", admin_password="nobody asks")
 
 
+def suffix(name, first):
+    """What a source adds to its people's names; the first leaves them as they are."""
+    return "" if name == first else f".{name}"
+
+
+def namespace(name, first):
+    """The lines by which the configuration tells one source's people from the others'."""
+    return "authority: all" + (f"\n    name_suffix: {suffix(name, first)}" if name != first else "")
+
+
 class SourcesStage:
     """Use as a context: everything runs inside and nothing is left afterwards. A subclass opens the
     directories and says what the configuration says of them."""
