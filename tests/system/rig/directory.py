@@ -35,8 +35,8 @@ READ_RULES = [
 
 class Directory:
     def __init__(self, workdir, authority, entries=None, sessionlog=500,
-                 maxsize=256 << 20):
-        self.folder = workdir.make("slapd", USER)
+                 maxsize=256 << 20, name="slapd"):
+        self.folder = workdir.make(name, USER)
         self.port = free_port()
         self.uri = f"ldap://127.0.0.1:{self.port}"
         self.ldapi = f"ldapi://{quote(str(self.folder / 'ldapi'), safe='')}"
@@ -45,11 +45,11 @@ class Directory:
         self.muster_password = secrets.token_hex(12)
         self.sessionlog = sessionlog
         self.maxsize = maxsize
-        self.certificate = authority.issue("slapd", owner=USER)
+        self.certificate = authority.issue(name, owner=USER)
         self.conf = self.folder / "slapd.conf"
         self.write_conf(READ_RULES)
         self.load(entries or organisation.entries(self.muster_password))
-        self.server = Server("slapd", [
+        self.server = Server(name, [
             "/usr/sbin/slapd", "-d", "0", "-f", self.conf, "-h", f"{self.uri} {self.ldapi}"],
             self.folder / "slapd.log", USER)
         self.connection = None

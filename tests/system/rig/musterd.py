@@ -191,10 +191,10 @@ class Musterd:
         """What the console says of a directory source."""
         return next(s for s in self.status()["sources"] if s["name"] == name)
 
-    def wait_verdict(self, *verdicts, timeout_s=60):
+    def wait_verdict(self, *verdicts, timeout_s=60, source="main"):
         """Waits until the source's last read is judged so; returns what the console says of it."""
         return wait_until(f"verdict {' or '.join(verdicts)}", lambda: next(
-            (s for s in self.status()["sources"] if s["name"] == "main" and s["verdict"] in verdicts),
+            (s for s in self.status()["sources"] if s["name"] == source and s["verdict"] in verdicts),
             None), timeout_s)
 
 
