@@ -413,7 +413,6 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
 	if (!is_gone(d->person.state) && (d->person.version == 0 || is_gone(ch->from)))
 		w->joined++;
 	w->accounts_changed = w->accounts_changed || ch->account_count > 0;
-	w->soonest_due_s = lifecycle_sooner(w->soonest_due_s, d->person.due_at_s);
 }
 
 /*

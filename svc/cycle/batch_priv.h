@@ -73,7 +73,6 @@ struct batch_written {
 	size_t people, removals;
 	size_t joined;			/* new, or back */
 	bool accounts_changed;
-	int64_t soonest_due_s;		/* 0: none */
 };
 
 /*

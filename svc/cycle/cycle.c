@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cycle/apply.h"
+#include "cycle/clock.h"
 #include "cycle/narrow_priv.h"
+#include "cycle/rows.h"
 #include "store/policy.h"
 #include "store/queue.h"
 #include "store/source.h"
@@ -14,13 +16,10 @@
 
 #define LEASE_S		30
 #define STORE_RETRY_MS	1000
-#define CLOCK_PATIENCE_MS 5000		/* due times written by others are seen this late at most */
-#define CLOCK_BATCH	256
 #define POLL_MS		10000		/* what hints announce, when they are lost */
 #define AGAIN_MIN_MS	10000		/* what is not believed is read again, */
 #define AGAIN_MAX_MS	600000		/* with growing pauses */
-#define PASS_PAGE	256
-#define PASS_JUDGED_MAX	5000		/* so many removals are judged together in any case */
+#define PASS_RETRY_MS	5000
 
 /* One search of the source: what its row in the store holds, and the refresh under way. */
 struct search {
@@ -66,8 +65,8 @@ struct cycle {
 	int64_t full_begun_ms;		/* the last read without cookies */
 	bool full_due;			/* the next read is to be one */
 	struct pass pass;
-	struct mu_timer *open_timer, *clock_timer, *verdict_timer, *poll_timer, *pass_timer,
-	    *again_timer;
+	struct cycle_clock *clock;
+	struct mu_timer *open_timer, *verdict_timer, *poll_timer, *pass_timer, *again_timer;
 };
 
 static const char *
@@ -105,14 +104,9 @@ begin(struct cycle *c, struct mu_err *err)
 static void
 after_commit(struct cycle *c, const struct cycle_apply *a)
 {
-	int64_t wait_ms = a->written.soonest_due_s == 0 ? CLOCK_PATIENCE_MS :
-	    a->written.soonest_due_s * 1000 - mu_now_ms();
-
 	c->held = c->held || a->held > 0;
 	if (a->written.accounts_changed)
 		store_hint(c->host.store, STORE_CHANNEL_ACCOUNTS);
-	if (c->host.has_clock && wait_ms < CLOCK_PATIENCE_MS)
-		mu_timer_set(c->clock_timer, wait_ms);
 }
 
 /* --- The end of a refresh: who is missing --------------------------------------------------- */
@@ -584,47 +578,6 @@ static const struct directory_events events = {
 	.verdict = on_verdict,
 };
 
-/* --- The clock: starts, ends and grace periods ---------------------------------------------- */
-
-static enum mu_rc
-clock_run(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
-{
-	struct mu_uuid due[CLOCK_BATCH];
-	size_t count = 0;
-
-	if (begin(c, err) != MU_OK ||
-	    store_person_due(c->host.store, a->now_ms / 1000, due, CLOCK_BATCH, &count,
-	    err) != MU_OK)
-		return err->rc;
-	for (size_t i = 0; i < count; i++)
-		uuids_add(&a->slice->redecide, &due[i]);
-	if (count > 0 && cycle_apply(a, err) != MU_OK)
-		return err->rc;
-	return store_commit(c->host.store, err);
-}
-
-static void
-on_clock(void *ctx)
-{
-	struct cycle *c = ctx;
-	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
-	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
-	struct cycle_apply a = { .host = &c->host, .slice = &s,
-		.now_ms = mu_now_ms(), .told = &told };
-	struct mu_err err = MU_ERR_INIT;
-
-	mu_timer_set(c->clock_timer, CLOCK_PATIENCE_MS);
-	if (clock_run(c, &a, &err) != MU_OK) {
-		store_rollback(c->host.store);
-		mu_log_err(&err, "clock.failed", NULL);
-		mu_timer_set(c->poll_timer, 0);
-		return;
-	}
-	after_commit(c, &a);
-	if (s.redecide.count >= CLOCK_BATCH && a.written.people > 0)	/* more are due */
-		mu_timer_set(c->clock_timer, 0);
-}
-
 /* --- A new policy: everyone is decided on by it --------------------------------------------- */
 
 static void
@@ -643,11 +596,11 @@ pass_start(struct cycle *c)
 static enum mu_rc
 pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 {
-	struct mu_uuid ids[PASS_PAGE], after = c->pass.after;
+	struct mu_uuid ids[ROWS_PAGE], after = c->pass.after;
 	size_t count = 0;
 
 	if (begin(c, err) != MU_OK ||
-	    store_person_page(c->host.store, &after, ids, PASS_PAGE, &count, err) != MU_OK)
+	    store_person_page(c->host.store, &after, ids, ROWS_PAGE, &count, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < count; i++)
 		uuids_add(&a->slice->redecide, &ids[i]);
@@ -658,33 +611,19 @@ pass_page(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 		return err->rc;
 	if (count > 0)
 		c->pass.after = ids[count - 1];
-	c->pass.listed = count < PASS_PAGE;
+	c->pass.listed = count < ROWS_PAGE;
 	return MU_OK;
 }
 
-/*
- * The removals pass the brake together. More than can be lawful are held in pages, none of them
- * judged alone. The last page says that everyone has been decided on.
- */
+/* The last page says that everyone has been decided on. */
 static enum mu_rc
 pass_removals(struct cycle *c, struct cycle_apply *a, struct mu_err *err)
 {
 	struct uuids *left = &c->pass.deferred.redecide;
 	size_t page;
-	int64_t people;
 
-	uuids_sort(left);
-	if (begin(c, err) != MU_OK ||
-	    store_person_count(c->host.store, c->host.source->name, &people, err) != MU_OK)
-		return err->rc;
-	page = left->count;
-	a->force_hold = c->pass.deferred_over || (page > PASS_JUDGED_MAX &&
-	    (int64_t)page > policy_removals_limit(c->host.rules.policy, people));
-	if (a->force_hold && page > PASS_PAGE)
-		page = PASS_PAGE;
-	for (size_t i = 0; i < page; i++)
-		uuids_add(&a->slice->redecide, &left->list[left->count - page + i]);
-	if (page > 0 && cycle_apply(a, err) != MU_OK)
+	a->force_hold = c->pass.deferred_over;
+	if (begin(c, err) != MU_OK || rows_removals_apply(a, left, &page, err) != MU_OK)
 		return err->rc;
 	if (page == left->count)
 		store_policy_decided_write(c->host.store, c->host.rules.version, a->now_ms / 1000);
@@ -709,7 +648,7 @@ on_pass(void *ctx)
 	if ((c->pass.listed ? pass_removals(c, &a, &err) : pass_page(c, &a, &err)) != MU_OK) {
 		store_rollback(c->host.store);
 		mu_log_err(&err, "policy.pass.failed", NULL);
-		mu_timer_set(c->pass_timer, CLOCK_PATIENCE_MS);
+		mu_timer_set(c->pass_timer, PASS_RETRY_MS);
 		mu_timer_set(c->poll_timer, 0);
 		return;
 	}
@@ -733,7 +672,7 @@ policy_refuse(struct cycle *c, int64_t version, const struct mu_err *why)
 
 	number_format(row, version);
 	mu_log_err(why, "policy.refused", "version", row, NULL);
-	if (c->host.has_clock && why->rc == MU_EBROKEN)
+	if (c->host.is_first && why->rc == MU_EBROKEN)
 		audit_record(c->host.store, AUDIT_ROW_TAMPERED, mu_now_ms(), fields,
 		    MU_COUNT(fields), NULL);
 }
@@ -781,7 +720,7 @@ poll_run(struct cycle *c, int64_t *out_asked_ms, bool *out_pass, struct mu_err *
 		return err->rc;
 	c->held = held > 0;
 	again_plan(c);
-	*out_pass = c->host.has_clock && decided < c->host.rules.version &&
+	*out_pass = c->host.is_first && decided < c->host.rules.version &&
 	    (!c->pass.runs || before != c->host.rules.version);
 	return MU_OK;
 }
@@ -911,11 +850,7 @@ on_open(void *ctx)
 	    &err) != MU_OK) {
 		mu_log_err(&err, "source.wrong", "source", c->host.source->name, NULL);
 		on_verdict(c, VERDICT_UNREACHABLE, err.text);
-		return;
 	}
-	if (c->host.has_clock)
-		mu_timer_set(c->clock_timer, 0);
-	mu_timer_set(c->poll_timer, 0);
 }
 
 static void
@@ -933,12 +868,13 @@ cycle_open(const struct cycle_host *host)
 
 	c->host = *host;
 	c->open_timer = mu_loop_timer(host->loop, on_open, c);
-	c->clock_timer = mu_loop_timer(host->loop, on_clock, c);
 	c->verdict_timer = mu_loop_timer(host->loop, verdict_store, c);
 	c->poll_timer = mu_loop_timer(host->loop, on_poll, c);
 	c->pass_timer = mu_loop_timer(host->loop, on_pass, c);
 	c->again_timer = mu_loop_timer(host->loop, on_again, c);
+	c->clock = cycle_clock_open(&c->host, on_hint, c);
 	mu_timer_set(c->open_timer, 0);
+	mu_timer_set(c->poll_timer, 0);
 	if (host->hint != NULL) {
 		store_hint_on(host->hint, STORE_CHANNEL_POLICY, on_hint, c);
 		store_hint_on(host->hint, STORE_CHANNEL_SYNC, on_hint, c);
@@ -952,8 +888,8 @@ cycle_close(struct cycle *c)
 	if (c == NULL)
 		return;
 	directory_close(c->directory);
+	cycle_clock_close(c->clock);
 	mu_timer_free(c->open_timer);
-	mu_timer_free(c->clock_timer);
 	mu_timer_free(c->verdict_timer);
 	mu_timer_free(c->poll_timer);
 	mu_timer_free(c->pass_timer);

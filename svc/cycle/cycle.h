@@ -34,7 +34,7 @@ struct cycle_host {
 	policy_attr_fn *attr_known;	/* for those */
 	const void *attr_ctx;
 	const char *holder;		/* names this process in the lease */
-	bool has_clock;			/* the first cycle also runs the clock of everyone */
+	bool is_first;			/* of all sources: decides everyone by a new policy */
 	struct store_hint *hint;	/* NULL: it polls alone */
 	cycle_mac_fn *mac;
 	cycle_mac_check_fn *mac_check;

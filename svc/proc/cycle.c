@@ -2,8 +2,8 @@
  * proc/cycle.c - the process that follows one directory source: directory, lifecycle, policy, plan
  *
  * Holds the source's bind password. Speaks to the directory, to PostgreSQL as muster_cycle, and to
- * keys for MACs. The first cycle seeds an empty store with the configured policies and runs the
- * clock.
+ * keys for MACs. The first cycle seeds an empty store with the configured policies. Each has a
+ * clock, one at a time runs it.
  */
 #include "cycle/cycle.h"
 
@@ -100,7 +100,7 @@ cycle_process_open(struct process *p, struct mu_err *err)
 	host = (struct cycle_host){ .loop = p->loop, .store = own->store, .source = &own->source,
 		.uid_name = UID_NAME, .rules = own->rules, .holder = own->holder.data,
 		.attr_known = rules_attr_known, .attr_ctx = p->settings,
-		.has_clock = p->index == 0, .hint = store_hint_open(p->loop, p->conninfo),
+		.is_first = p->index == 0, .hint = store_hint_open(p->loop, p->conninfo),
 		.mac = auth_mac, .mac_check = auth_mac_check, .mac_ctx = &own->auth };
 	own->in_loop = true;
 	own->cycle = cycle_open(&host);

@@ -48,7 +48,7 @@ struct process {
 	struct ipc_channel *control;
 	const struct settings *settings;
 	char *instance;			/* this process's source, platform or job name, "" */
-	uint32_t index;			/* which token process; which cycle, 0 runs the clock */
+	uint32_t index;			/* which token process; which cycle, 0 is the first source's */
 	char *conninfo;			/* "" when it has no store; holds the role's password */
 	struct process_peer peers[PROCESS_PEERS_MAX];
 	size_t peer_count;

@@ -72,8 +72,6 @@ static const struct store_sql count_present = { STORE_PERSON, "person_count",
 static const struct store_sql due = { STORE_PERSON, "person_due",
     "SELECT person_id FROM person WHERE due_at <= " AS_TIME("$1") " ORDER BY due_at"
     " LIMIT $2::bigint" };
-static const struct store_sql next_due = { STORE_PERSON, "person_next_due",
-    "SELECT " AS_UNIX("min(due_at)") " FROM person WHERE due_at > " AS_TIME("$1") };
 static const struct store_sql page = { STORE_PERSON, "person_page",
     "SELECT person_id FROM person WHERE person_id > $1::uuid ORDER BY person_id LIMIT $2::bigint" };
 static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
@@ -83,7 +81,7 @@ static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
 
 const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids,
     &accounts_of, &groups_of, &grants_of, &vouched_for, &groups_of_dns, &hashes, &person_insert,
-    &person_update, &entries, &count_present, &due, &next_due, &page, &ids_by_dn, NULL };
+    &person_update, &entries, &count_present, &due, &page, &ids_by_dn, NULL };
 
 void
 store_person_clear(struct store_person *p)
@@ -501,19 +499,6 @@ store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids, size_t
 	arg_int(&args, now_s);
 	arg_int(&args, (int64_t)max);
 	return store_ids_ask(s, &due, &args, out_ids, max, out_count, err);
-}
-
-enum mu_rc
-store_person_next_due(struct store *s, int64_t now_s, int64_t *out_at_s, struct mu_err *err)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-
-	arg_int(&args, now_s);
-	if (store_ask(s, &next_due, &args, &rows, err) != MU_OK)
-		return err->rc;
-	*out_at_s = row_int(rows, 0, 0);
-	return MU_OK;
 }
 
 enum mu_rc

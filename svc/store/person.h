@@ -129,9 +129,6 @@ MU_CHECKED enum mu_rc store_person_count(struct store *s, const char *source, in
  */
 MU_CHECKED enum mu_rc store_person_due(struct store *s, int64_t now_s, struct mu_uuid *out_ids,
     size_t max, size_t *out_count, struct mu_err *err);
-/* The soonest due_at after now_s, 0 for none. */
-MU_CHECKED enum mu_rc store_person_next_due(struct store *s, int64_t now_s, int64_t *out_at_s,
-    struct mu_err *err);
 
 /*
  * person_ids of everyone, in pages by key: after is all zeros first. For re-deciding after a

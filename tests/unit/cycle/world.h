@@ -44,6 +44,7 @@ struct directory {
 	void *ctx;
 	bool resumed[DIRECTORY_SEARCH_COUNT];	/* with a cookie */
 	int opened_count;
+	bool wrong;			/* it cannot even be opened */
 };
 static struct directory directory;
 static struct mu_loop *loop;
@@ -61,7 +62,10 @@ directory_open(struct mu_loop *l, const struct directory_source *source,
     struct directory **out_directory, struct mu_err *err)
 {
 	(void)source;
-	(void)err;
+	if (directory.wrong) {
+		mu_loop_stop(l, 0);
+		return mu_fail(err, MU_ECONFIG, "the directory is wrong");
+	}
 	directory = (struct directory){ .events = events, .ctx = ctx,
 		.opened_count = directory.opened_count + 1 };
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
@@ -151,7 +155,7 @@ cycle_start(void)
 {
 	struct cycle_host host = { .loop = loop, .store = store, .source = &source,
 		.uid_name = "uid", .rules = rules(), .attr_known = attr_known,
-		.holder = "test", .has_clock = true,
+		.holder = "test", .is_first = true,
 		.mac = mac, .mac_check = mac_check };
 
 	hint = store_hint_open(loop, rig.logins.conninfo[STORE_ROLE_CYCLE]);
@@ -185,7 +189,9 @@ files_make(struct policy_file files[FILES_COUNT], const char *roles)
 	files[1] = (struct policy_file){ mu_strdup("identification.yaml"),
 		mu_strdup("- {level: known, when: (checked=TRUE)}\n- {level: seen}\n") };
 	files[2] = (struct policy_file){ mu_strdup("roles.yaml"), mu_strdup(roles) };
-	files[3] = (struct policy_file){ mu_strdup("states.yaml"), mu_strdup("ends: endDate\n") };
+	files[3] = (struct policy_file){ mu_strdup("states.yaml"),
+		mu_strdup("{starts: startDate, ends: endDate, suspended: (mood=away),"
+		" returns: backDate}\n") };
 }
 
 static inline void
@@ -197,18 +203,29 @@ files_end(struct policy_file files[FILES_COUNT])
 	}
 }
 
-static inline int
-setup(void **state)
+/* The policy with this brake. */
+static inline struct policy *
+policy_of(const char *brake)
 {
 	struct policy_file files[FILES_COUNT];
 	struct config_faults faults = CONFIG_FAULTS_INIT;
+	struct policy *made = NULL;
 	struct mu_err err = MU_ERR_INIT;
 
+	files_make(files, roles_yaml);
+	mu_free(files[0].content);
+	files[0].content = mu_strdup(brake);
+	MUST(policy_parse(files, FILES_COUNT, attr_known, NULL, &faults, &made, &err));
+	files_end(files);
+	return made;
+}
+
+static inline int
+setup(void **state)
+{
 	if (rig_up(state) != 0)
 		return 1;
-	files_make(files, roles_yaml);
-	MUST(policy_parse(files, FILES_COUNT, attr_known, NULL, &faults, &policy, &err));
-	files_end(files);
+	policy = policy_of(brake_yaml);
 	platform.ops = adapter_find("memory");
 	loop = mu_loop_new();
 	store = rig_open(STORE_ROLE_CYCLE, PARTS);

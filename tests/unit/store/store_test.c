@@ -239,10 +239,6 @@ lists(void **state)
 	MUST(store_person_hashes(s, "many", ids, 6, &people, &err));
 	assert_int_equal(0, people.count);	/* those were person_ids */
 	store_people_clear(&people);
-	MUST(store_person_next_due(s, NOW_S + 10, &number, &err));
-	assert_int_equal(NOW_S + 12, number);
-	MUST(store_person_next_due(s, NOW_S + 100000, &number, &err));
-	assert_int_equal(0, number);
 	do {
 		MUST(store_person_page(s, &after, ids, 600, &count, &err));
 		if (count > 0)
