@@ -15,7 +15,7 @@ from rig.process import wait_until
 
 MIB = 1 << 20
 SAMPLE_S = 0.25
-SETTLED_S = 600
+SETTLED_S = 3600
 STATISTICS_S = 30       # idle sessions of PostgreSQL tell within ten seconds what they counted
 # What a first read leaves behind, and the order in which a loader may write it: how many entries of its
 # search must have come before a row, and the row.
