@@ -36,10 +36,10 @@ class Person:
     password: str
 
 
-def changed(house, name):
-    """The policies in force with one role more: the folder."""
-    folder = house.folder / name
-    shutil.copytree(house.policies, folder)
+def changed(policies, name):
+    """The policies of a folder with one role more: the folder."""
+    folder = policies.parent / name
+    shutil.copytree(policies, folder)
     roles = folder / "roles.yaml"
     write_file(roles, roles.read_text() + ROLE.format(name=name))
     return folder
@@ -51,6 +51,7 @@ class Policy:
         self.rates = {name: [] for name in ("same", "tenth", "copy", "pass", "applied")}
         self.cpu = []
         self.office = None
+        self.in_force = self.house.policies
 
     def note(self, name, seconds):
         self.rates[name].append(self.hall.count / seconds)
@@ -114,7 +115,7 @@ class Policy:
 
     def round(self, number, applies):
         machine.round_begin()
-        candidate = changed(self.house, f"handbook{number}")
+        candidate = changed(self.in_force, f"handbook{number}")
         self.note("copy", self.copy())
         self.note("same", self.plan())
         self.note("tenth", self.plan(candidate))
@@ -122,6 +123,7 @@ class Policy:
             self.note("pass", self.pass_over_everyone(sql))
             if applies:
                 self.note("applied", self.apply(sql, candidate))
+                self.in_force = candidate
 
     def rows(self):
         rates, everyone = self.rates, f"{self.hall.count:,} people"
