@@ -84,6 +84,7 @@ struct action_job {
 	bool earnest;			/* not a preview */
 	struct store_people people;	/* the targets, locked, in order of person_id */
 	int64_t approvals;		/* needed: set by the gate, raised by the kind's check */
+	struct strings agreed;		/* roles of those who ask and who have approved */
 	/* What came of it */
 	struct action_effects effects;
 	struct mu_buf lines;		/* for the preview, each ended by a newline */

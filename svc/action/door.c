@@ -263,8 +263,9 @@ administrators_check(const struct action_job *j, const struct auth_who *who, str
 		return err->rc;
 	for (size_t i = 0; i < list.count; i++)
 		if (action_person_find(&j->people, &list.list[i].person_id) != NULL)
-			return mu_fail(err, MU_EDENIED, "one of them is an administrator, and the role %s has no"
-			    " permission %s: ask an administrator who has it", who->role, removes);
+			return mu_fail(err, MU_EDENIED, "one of them is an administrator, and the"
+			    " role %s has no permission %s: ask an administrator who has it",
+			    who->role, removes);
 	return MU_OK;
 }
 
@@ -294,11 +295,12 @@ reach_check(const struct action_job *j, const struct auth_who *who, const char *
 
 /*
  * Are they, at this moment, an administrator who may? The row is read anew: a role that was taken
- * back since takes back what was asked for or approved with it. MU_EDENIED: no.
+ * back since takes back what was asked for or approved with it. Their role joins out_agreed, NULL:
+ * nowhere. MU_EDENIED: no.
  */
 static enum mu_rc
 standing_check(const struct visit *v, const struct mu_uuid *person_id, const char *permission,
-    struct mu_err *err)
+    struct strings *out_agreed, struct mu_err *err)
 {
 	MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
 	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
@@ -310,11 +312,14 @@ standing_check(const struct visit *v, const struct mu_uuid *person_id, const cha
 	auth_administrator_encode(&a, &bytes);
 	if (mac_right(v, &bytes, a.mac, &right, err) != MU_OK)
 		return err->rc;
-	if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked ||
-	    !auth_source_administers(v->host->auth, a.source))
+	if (!right || !auth_stands(v->host->auth, &a))
 		return mu_fail(err, MU_EDENIED, "no administrator any more");
-	return reach_check(&v->job, &(struct auth_who){ .person_id = *person_id, .role = a.role },
-	    permission, err);
+	if (reach_check(&v->job, &(struct auth_who){ .person_id = *person_id, .role = a.role },
+	    permission, err) != MU_OK)
+		return err->rc;
+	if (out_agreed != NULL)
+		strings_add(out_agreed, a.role);
+	return MU_OK;
 }
 
 /* Counts the approvals that hold now; their ids, with blanks between, go to out_ids. */
@@ -341,7 +346,8 @@ approvals_count(struct visit *v, int64_t *out_count, struct mu_buf *out_ids, str
 			    AUDIT_TEXT("person", id) }, 2, NULL);
 			continue;
 		}
-		if (standing_check(v, &a->person_id, "approve", &void_err) == MU_OK) {
+		if (standing_check(v, &a->person_id, "approve", &v->job.agreed,
+		    &void_err) == MU_OK) {
 			mu_buf_format(out_ids, "%s%s", *out_count == 0 ? "" : " ", id);
 			(*out_count)++;
 		} else if (!is_refusal(void_err.rc)) {
@@ -465,6 +471,7 @@ preview(struct visit *v, const struct json_node *request, struct action_answer *
 	    action_job_check(&v->job, err) != MU_OK)
 		return err->rc;
 	v->file.action.approvals_needed = v->job.approvals;
+	strings_add(&v->job.agreed, v->who->role);
 	return action_job_execute(&v->job, err);
 }
 
@@ -566,10 +573,12 @@ settle(struct visit *v, struct action_answer *out, struct mu_err *err)
 	v->job.earnest = true;
 	if (action_job_open(&v->job, err) != MU_OK)
 		return err->rc;
-	if (standing_check(v, &a->requester, action_kind_name(a->kind), err) != MU_OK)
+	if (standing_check(v, &a->requester, action_kind_name(a->kind), &v->job.agreed,
+	    err) != MU_OK)
 		return is_requester(v) ? err->rc : mu_wrap(err, "whoever asked for it may not any"
 		    " more, so deny it or let it lapse");
-	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", err) != MU_OK)
+	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", NULL,
+	    err) != MU_OK)
 		return err->rc;
 	if (action_job_check(&v->job, err) != MU_OK || approvals_count(v, &approvals, &approvers,
 	    err) != MU_OK)
@@ -709,7 +718,8 @@ deny(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], const str
 	if (code_use(v, code, err) != MU_OK || policy_take(v, err) != MU_OK || targets_read(v,
 	    err) != MU_OK)
 		return err->rc;
-	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", err) != MU_OK)
+	if (!is_requester(v) && standing_check(v, &v->who->person_id, "approve", NULL,
+	    err) != MU_OK)
 		return err->rc;
 	/* An approval stays as it was made: who denies after it has said so in the record. */
 	if (mine == NULL && approval_add(v, false, reason, err) != MU_OK)

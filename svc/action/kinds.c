@@ -32,6 +32,7 @@ action_job_clear(struct action_job *j)
 	mu_buf_clear(&j->recorded);
 	mu_free(j->certificate);
 	mu_secret_clear(&j->shown);
+	strings_clear(&j->agreed);
 	*j = (struct action_job){ .approvals = 0 };
 }
 
@@ -293,22 +294,53 @@ vouched_read(const struct action_job *j, const struct store_person *p, const cha
 	return MU_OK;
 }
 
+/* The person as the policy decides on them; borrows p and granted, which it fills. */
+static enum mu_rc
+subject_make(const struct action_job *j, const struct store_person *p, struct strings *granted,
+    struct policy_subject *out, struct mu_err *err)
+{
+	*out = (struct policy_subject){
+		.facts = action_facts(j->host, p), .state = p->state, .blocked = p->blocked,
+		.granted = granted,
+	};
+	if (granted_read(j, p, granted, err) != MU_OK)
+		return err->rc;
+	return vouched_read(j, p, &out->identified, err);
+}
+
+/* P5-11: whoever administers muster is given no role that their own excludes. */
+static enum mu_rc
+grant_administrator_check(const struct action_job *j, const struct store_person *p,
+    struct mu_err *err)
+{
+	MU_AUTO(store_administrator_clear) struct store_administrator a = { .version = 0 };
+	MU_AUTO(strings_clear) struct strings role = STRINGS_INIT;
+	enum mu_rc rc = store_administrator_get(j->host->store, &p->person_id, false, &a, err);
+
+	if (rc == MU_EABSENT) {
+		*err = (struct mu_err)MU_ERR_INIT;
+		return MU_OK;
+	}
+	strings_add(&role, text_of(j, ARG_ROLE));
+	if (rc != MU_OK || policy_admin_conflict(j->policy, a.role, &role) == NULL)
+		return rc;
+	return mu_fail(err, MU_EDENIED, "role %s conflicts with their role %s of administrators:"
+	    " nobody is both", text_of(j, ARG_ROLE), a.role);
+}
+
 /* May this person have the role, and how long, and what does it take? */
 static enum mu_rc
 grant_person_check(struct action_job *j, const struct store_person *p, struct mu_err *err)
 {
 	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
-	struct policy_subject subject = {
-		.facts = action_facts(j->host, p), .state = p->state, .blocked = p->blocked,
-		.granted = &granted,
-	};
+	struct policy_subject subject;
 	struct policy_request request;
 	int64_t lasts_s = j->doc->args.until_s - j->now_ms / 1000;
 
-	if (granted_read(j, p, &granted, err) != MU_OK || vouched_read(j, p, &subject.identified,
-	    err) != MU_OK)
+	if (subject_make(j, p, &granted, &subject, err) != MU_OK)
 		return err->rc;
-	if (policy_request_check(j->policy, &subject, text_of(j, ARG_ROLE), &request, err) != MU_OK)
+	if (policy_request_check(j->policy, &subject, text_of(j, ARG_ROLE), &request,
+	    err) != MU_OK || grant_administrator_check(j, p, err) != MU_OK)
 		return action_about_person(j, p, err);
 	if (lasts_s > request.longest_s) {
 		MU_AUTO(mu_buf_clear) struct mu_buf latest = MU_BUF_INIT;
@@ -583,8 +615,7 @@ action_standing_keep(const struct action_job *j, struct store_administrators *l,
 		auth_administrator_encode(&a, &bytes);
 		if (action_mac_right(j, &bytes, a.mac, &right, err) != MU_OK)
 			return err->rc;
-		if (!right || !a.active || a.state != PERSON_ACTIVE || a.blocked ||
-		    !auth_source_administers(j->host->auth, a.source))
+		if (!right || !auth_stands(j->host->auth, &a))
 			continue;
 		l->list[i] = l->list[kept];
 		l->list[kept++] = a;
@@ -592,6 +623,20 @@ action_standing_keep(const struct action_job *j, struct store_administrators *l,
 	while (l->count > kept)
 		store_administrator_clear(&l->list[--l->count]);
 	return MU_OK;
+}
+
+/* Under this policy they would administer nothing any more. */
+static void
+conflicting_drop(const struct policy *p, struct store_administrators *l)
+{
+	for (size_t i = l->count; i > 0; i--) {
+		struct store_administrator *a = &l->list[i - 1];
+
+		if (policy_admin_conflict(p, a->role, &a->holds) == NULL)
+			continue;
+		store_administrator_clear(a);
+		*a = l->list[--l->count];
+	}
 }
 
 static int64_t
@@ -637,6 +682,8 @@ policy_way_back_check(const struct action_job *j, struct mu_err *err)
 		rc = store_administrator_list(j->host->store, &there, err);
 	if (rc == MU_OK)
 		rc = action_standing_keep(j, &there, err);
+	if (rc == MU_OK)
+		conflicting_drop(next, &there);
 	if (rc == MU_OK && !is_changeable(next, &there, approvals))
 		rc = mu_fail(err, MU_ECONFLICT, "under this policy nobody could change the policy"
 		    " again: it takes one administrator who may %s and %lld more who may approve,"
@@ -835,16 +882,51 @@ client_remove_execute(struct action_job *j, struct mu_err *err)
 
 /* --- admin.enrol, admin.unlock, admin.remove -------------------------------------------------- */
 
+/* P5-11: separation of duties covers the administrators of muster, too. */
+static enum mu_rc
+enrol_conflict_check(struct action_job *j, const struct store_person *p, struct mu_err *err)
+{
+	MU_AUTO(strings_clear) struct strings granted = STRINGS_INIT;
+	struct policy_subject subject;
+	const char *with;
+
+	if (subject_make(j, p, &granted, &subject, err) != MU_OK)
+		return err->rc;
+	with = policy_admin_conflict_of(j->policy, text_of(j, ARG_ROLE), &subject);
+	if (with == NULL)
+		return MU_OK;
+	(void)mu_fail(err, MU_EDENIED, "the role %s of administrators conflicts with the role %s,"
+	    " which is theirs: nobody is both", text_of(j, ARG_ROLE), with);
+	return action_about_person(j, p, err);
+}
+
 static enum mu_rc
 enrol_check(struct action_job *j, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf names = MU_BUF_INIT;
 
 	if (policy_admin_exists(j->policy, text_of(j, ARG_ROLE)))
-		return MU_OK;
+		return enrol_conflict_check(j, &j->people.list[0], err);
 	policy_admin_names(j->policy, &names);
 	return mu_fail(err, MU_EABSENT, "args.role: no role %s in administrators.yaml; there are:"
 	    " %s", text_of(j, ARG_ROLE), mu_buf_text(&names));
+}
+
+/* P5-11: nobody gives others more than they may themselves, unless whoever may it agrees. */
+static enum mu_rc
+cover_check(struct action_job *j, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf missing = MU_BUF_INIT;
+
+	if (policy_admin_covers(j->policy, &j->agreed, text_of(j, ARG_ROLE), &missing))
+		return MU_OK;
+	if (j->earnest)
+		return mu_fail(err, MU_EDENIED, "the role %s may %s, and nobody of those who agree"
+		    " may: it takes the approval of an administrator who may", text_of(j, ARG_ROLE),
+		    missing.data);
+	mu_buf_format(&j->lines, "it takes the approval of an administrator who may %s\n",
+	    missing.data);
+	return MU_OK;
 }
 
 static enum mu_rc
@@ -856,6 +938,8 @@ enrol_execute(struct action_job *j, struct mu_err *err)
 
 	if (rc != MU_OK && rc != MU_EABSENT)
 		return rc;
+	if (cover_check(j, err) != MU_OK)
+		return err->rc;
 	if (rc == MU_OK)
 		mu_buf_format(&j->lines, "%s is an administrator already (%s), and loses seed and"
 		    " sessions: a new authenticator takes their place\n", action_called(p), a.role);
@@ -893,8 +977,7 @@ active_count(struct action_job *j, int64_t *out_count, struct mu_err *err)
 		    err) != MU_OK)
 			return err->rc == MU_EABSENT ? action_about_person(j, &j->people.list[i],
 			    err) : err->rc;
-		if (a.active && a.state == PERSON_ACTIVE && !a.blocked)
-			(*out_count)++;
+		*out_count += auth_stands(j->host->auth, &a);
 	}
 	return MU_OK;
 }
@@ -904,7 +987,7 @@ remove_execute(struct action_job *j, struct mu_err *err)
 {
 	int64_t active, going;
 
-	if (store_administrator_count_lock(j->host->store, &active, err) != MU_OK ||
+	if (auth_standing_count_lock(j->host->auth, &active, err) != MU_OK ||
 	    active_count(j, &going, err) != MU_OK)
 		return err->rc;
 	if (going > 0 && active - going < AUTH_BOOTSTRAP_COUNT)

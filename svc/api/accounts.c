@@ -323,7 +323,7 @@ wait_serve(struct receipts_wait *x)
 		ask_fail(&x->ask, &err);
 	else if (ask_session(x->ask.api, x->ask.req, &who, &err) == MU_OK)
 		answer_json(x->ask.req, 200, &body);
-	else if (err.rc == MU_EDENIED)		/* it ended while they waited */
+	else if (err.rc == MU_EDENIED && who.conflict == NULL)	/* it ended while they waited */
 		answer_unknown(x->ask.req, "ClientCertificate", err.text);
 	else
 		ask_fail(&x->ask, &err);

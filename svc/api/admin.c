@@ -71,6 +71,17 @@ ask_refusal_record(struct ask *a, const struct mu_uuid *person, const char *reas
 
 /* --- Who asks -------------------------------------------------------------------------------- */
 
+void
+policy_refresh(struct api_admin *api)
+{
+	const struct action_host *actions = api->host.actions;
+	const struct policy *policy;
+	struct mu_err err = MU_ERR_INIT;
+	int64_t version;
+
+	(void)!actions->policy(actions->ctx, &policy, &version, &err);
+}
+
 enum mu_rc
 ask_session(struct api_admin *api, const struct http_request *req, struct auth_who *out_who,
     struct mu_err *err)
@@ -82,8 +93,11 @@ ask_session(struct api_admin *api, const struct http_request *req, struct auth_w
 	if (!peer->is_trusted)
 		return mu_fail(err, MU_EDENIED, "The client certificate is not good: %s: " LOG_IN,
 		    peer->refusal);
+	policy_refresh(api);
 	if (auth_session_find(api->host.auth, peer->fingerprint, mu_now_s(), out_who,
-	    err) != MU_EDENIED)
+	    err) == MU_OK && out_who->conflict != NULL)
+		return auth_conflict_fail(out_who->role, out_who->conflict, err);
+	if (err->rc != MU_EDENIED)
 		return err->rc;
 	return mu_fail(err, MU_EDENIED, "No session belongs to this certificate, or it has ended: "
 	    LOG_IN);
@@ -110,7 +124,7 @@ ask_open(struct ask *a, struct api_admin *api, struct http_request *req, const c
 
 	*a = (struct ask){ .api = api, .req = req, .permission = permission,
 	    .now_ms = mu_now_ms() };
-	if (ask_session(api, req, &a->who, &err) == MU_EDENIED) {
+	if (ask_session(api, req, &a->who, &err) == MU_EDENIED && a->who.conflict == NULL) {
 		stranger_record(api, http_peer_of(req)->address, "no session");
 		answer_unknown(req, "ClientCertificate", err.text);
 		return false;

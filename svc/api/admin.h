@@ -89,7 +89,7 @@
  * GET /v1/sources				{"quarantine": [{"entry", "reason", "since", "source"}], "sources": as in status}
  * GET /v1/brake				{"held": [{"person": PERSON-REF, "reason", "released", "since", "source"}]}
  * GET /v1/clients				{"clients": [{"configured", "fingerprint", "name", "not_after", "platform"}]}
- * GET /v1/administrators			{"administrators": [{"active", "enrolled_at", "enrolled_by"?: PERSON-REF,
+ * GET /v1/administrators			{"administrators": [{"active", "conflict"?: ROLE, "enrolled_at", "enrolled_by"?: PERSON-REF,
  *	"failures", "locked_at"?, "person": PERSON-REF, "role", "state", "blocked"}]}
  * GET /v1/policy				{"applied_at", "applied_by", "digest", "files": {NAME: TEXT}, "version"}
  * GET /v1/audit?reason=&kind=&person=&since=&until=&before=&limit=	{"next"?, "records": [RECORD]}; without reason: 400.

@@ -59,9 +59,15 @@ bool ask_open(struct ask *a, struct api_admin *api, struct http_request *req,
     const char *permission);
 void ask_clear(struct ask *a);
 
-/* The session that a request comes with; nothing is recorded. MU_EDENIED: none. */
+/*
+ * The session that a request comes with; nothing is recorded. MU_EDENIED: none, or one whose
+ * administrator has a conflict: then it stands in out_who.
+ */
 MU_CHECKED enum mu_rc ask_session(struct api_admin *api, const struct http_request *req,
     struct auth_who *out_who, struct mu_err *err);
+
+/* Who administers depends on the policy in force: the host looks for a newer one. */
+void policy_refresh(struct api_admin *api);
 
 MU_CHECKED enum mu_rc ask_begin(struct ask *a, struct mu_err *err);
 

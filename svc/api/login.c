@@ -470,6 +470,7 @@ login_begin(struct login *l)
 		login_refuse(l, &err);
 		return;
 	}
+	policy_refresh(l->api);
 	switch (auth_login_begin(l->api->host.auth, l->said.user, l->address, mu_now_ms(),
 	    &l->candidate, &err)) {
 	case MU_OK:

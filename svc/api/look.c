@@ -276,13 +276,14 @@ clients_get(void *ctx, struct http_request *req)
 
 static void
 administrator_write(struct json_writer *w, const struct store_administrator *x,
-    const struct store_people *people)
+    const char *conflict, const struct store_people *people)
 {
 	static const struct mu_uuid nobody = { { 0 } };
 
 	json_object_begin(w, NULL);
 	json_bool(w, "active", x->active);
 	json_bool(w, "blocked", x->blocked);
+	json_text(w, "conflict", conflict);
 	json_time(w, "enrolled_at", x->enrolled_at_s);
 	if (mu_uuid_equal(&x->enrolled_by, &nobody))
 		json_none(w, "enrolled_by");
@@ -318,7 +319,8 @@ administrators_look(struct ask *a, struct json_writer *w, int64_t *out_rows, str
 	for (size_t i = 0; i < all.count; i++) {
 		if (!ask_reaches(a, people_find(&people, &all.list[i].person_id)))
 			continue;
-		administrator_write(w, &all.list[i], &people);
+		administrator_write(w, &all.list[i], auth_conflict(a->api->host.auth, &all.list[i]),
+		    &people);
 		(*out_rows)++;
 	}
 	json_list_end(w);

@@ -31,7 +31,11 @@ struct auth_who {
 	struct mu_uuid person_id, session_id;	/* session_id zeros: a login and action in one request */
 	char *role, *uid, *display_name;
 	int64_t expires_at_s;			/* of the session, 0: none */
+	/* the role that they hold and that excludes theirs, NULL: none. With both they do nothing. */
+	char *conflict;
 };
+/* Sets err to what whoever has such a conflict is told; MU_EDENIED. */
+enum mu_rc auth_conflict_fail(const char *admin_role, const char *held, struct mu_err *err);
 void auth_who_clear(struct auth_who *w);
 
 /* --- Codes ---------------------------------------------------------------------------------------- */
@@ -99,7 +103,7 @@ MU_CHECKED enum mu_rc auth_login_finish(const struct auth_host *h, const struct 
 /*
  * The session of a client certificate, outside a transaction. Nothing is recorded but a row whose MAC is
  * wrong. Who is locked can still read: it is their codes that open nothing.
- * MU_EDENIED  none, run out, or its administrator is one no more
+ * MU_EDENIED  none, run out, or its administrator is one no more. Who has a conflict is found.
  */
 MU_CHECKED enum mu_rc auth_session_find(const struct auth_host *h, const unsigned char fingerprint[32],
     int64_t now_s, struct auth_who *out_who, struct mu_err *err);
@@ -114,7 +118,7 @@ MU_CHECKED enum mu_rc auth_logout(const struct auth_host *h, const struct auth_w
  * In the open transaction of an action: makes the person an administrator who does not work yet, and a
  * one-time code (130 bit, crypto/password.h) to be handed over in person. Who is one already gets a new
  * code and loses seed and sessions: recovery takes the same road.
- * MU_EDENIED  the person is not active, or blocked
+ * MU_EDENIED  the person is not active, or blocked, or holds a role that conflicts
  */
 MU_CHECKED enum mu_rc auth_enrol(const struct auth_host *h, const struct mu_uuid *person_id,
     const char *role, const struct mu_uuid *by, int64_t now_ms, struct mu_secret *out_code,

@@ -26,7 +26,7 @@ auth_bootstrap(const struct auth_host *h, const struct mu_uuid *person_id, const
 
 	if (store_begin(h->store, err) != MU_OK)
 		return err->rc;
-	if (store_administrator_count_lock(h->store, &active, err) != MU_OK ||
+	if (auth_standing_count_lock(h, &active, err) != MU_OK ||
 	    (active >= AUTH_BOOTSTRAP_COUNT && auth_door_closed(active, err) != MU_OK) ||
 	    auth_fresh_make(h, person_id, role, NULL, now_ms, &a, err) != MU_OK ||
 	    auth_seed_make(h, &a, &uri, err) != MU_OK || auth_fresh_write(h, &a, err) != MU_OK)

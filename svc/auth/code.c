@@ -37,6 +37,10 @@ standing(const struct auth_host *h, const struct store_administrator *a, enum au
 		    "are none.", a->source);
 		return "of a source without administrators";
 	}
+	if (auth_conflict(h, a) != NULL) {
+		(void)auth_conflict_fail(a->role, auth_conflict(h, a), err);
+		return "conflicting role";
+	}
 	if (a->seed.locked_at_s != 0) {
 		(void)mu_fail(err, MU_EDENIED, "%s", LOCKED);
 		return "locked";

@@ -33,6 +33,8 @@ person_read(const struct auth_host *h, const struct mu_uuid *person_id, struct s
 	*out_a = (struct store_administrator){ .person_id = *person_id, .source = mu_strdup(p->source),
 		.dn = mu_strdup(p->dn), .uid = mu_strdup(p->uid), .display_name = mu_strdup(""),
 		.state = p->state, .blocked = p->blocked };
+	for (size_t i = 0; i < p->roles.count; i++)
+		strings_add(&out_a->holds, p->roles.list[i]);
 	return MU_OK;
 }
 
@@ -86,6 +88,9 @@ auth_fresh_make(const struct auth_host *h, const struct mu_uuid *person_id, cons
 	a.seed = (struct store_seed){ .version = 0 };
 	mu_free(a.role);
 	a.role = mu_strdup(role);
+	if (auth_conflict(h, &a) != NULL)
+		return mu_fail(err, MU_EDENIED, "%s holds the role %s, which conflicts with the"
+		    " role %s of administrators: nobody is both.", a.uid, auth_conflict(h, &a), role);
 	a.enrolled_by = by == NULL ? console : *by;
 	a.enrolled_at_s = now_ms / 1000;
 	a.active = false;
@@ -157,7 +162,7 @@ auth_activate(const struct auth_try *t, struct store_administrator *a, struct mu
 	int64_t active = 0;
 
 	if (mu_uuid_equal(&a->enrolled_by, &console) &&
-	    store_administrator_count_lock(h->store, &active, err) != MU_OK)
+	    auth_standing_count_lock(h, &active, err) != MU_OK)
 		goto undecided;
 	if (active >= AUTH_BOOTSTRAP_COUNT) {
 		(void)auth_door_closed(active, err);

@@ -192,3 +192,32 @@ auth_client_issue(const struct auth_host *h, const char *name, const char *csr_p
 {
 	return issue(h, OP_CLIENT_ISSUE, name, csr_pem, out_issued, err);
 }
+
+const char *
+auth_conflict(const struct auth_host *h, const struct store_administrator *a)
+{
+	return h->conflict == NULL ? NULL : h->conflict(h->ctx, a->role, &a->holds);
+}
+
+bool
+auth_stands(const struct auth_host *h, const struct store_administrator *a)
+{
+	return a->active && a->state == PERSON_ACTIVE && !a->blocked &&
+	    auth_source_administers(h, a->source) && auth_conflict(h, a) == NULL;
+}
+
+enum mu_rc
+auth_standing_count_lock(const struct auth_host *h, int64_t *out_count, struct mu_err *err)
+{
+	MU_AUTO(store_administrators_clear) struct store_administrators all = { NULL, 0 };
+	int64_t count;
+
+	if (store_administrator_count_lock(h->store, &count, err) != MU_OK ||
+	    store_administrator_list(h->store, &all, err) != MU_OK)
+		return err->rc;
+	count = 0;
+	for (size_t i = 0; i < all.count; i++)
+		count += auth_stands(h, &all.list[i]);
+	*out_count = count;
+	return MU_OK;
+}

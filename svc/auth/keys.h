@@ -20,13 +20,22 @@ typedef enum mu_rc auth_ask_fn(void *ctx, uint16_t op, const struct mu_buf *body
 struct auth_host {
 	struct store *store;		/* STORE_ADMIN | STORE_AUDIT | STORE_PERSON */
 	auth_ask_fn *ask;
-	void *ctx;			/* for ask and administers */
+	void *ctx;			/* for ask, administers and conflict */
 	/* May people of this source be administrators? NULL: of all sources. */
 	bool (*administers)(void *ctx, const char *source);
+	/* Which of the roles held excludes this role of administrators? NULL: none. */
+	const char *(*conflict)(void *ctx, const char *admin_role, const struct strings *held);
 };
 
 /* As host->administers says. */
 bool auth_source_administers(const struct auth_host *h, const char *source);
+/* As host->conflict, which may be NULL, says of what their person holds. P5-11 */
+const char *auth_conflict(const struct auth_host *h, const struct store_administrator *a);
+/* Do they work as an administrator now, if keys made their row? */
+bool auth_stands(const struct auth_host *h, const struct store_administrator *a);
+/* How many do, with the table locked as by store_administrator_count_lock. */
+MU_CHECKED enum mu_rc auth_standing_count_lock(const struct auth_host *h, int64_t *out_count,
+    struct mu_err *err);
 
 /* The same types as cycle_mac_fn and cycle_mac_check_fn; ctx is a struct auth_host. */
 MU_CHECKED enum mu_rc auth_mac(void *host, const struct mu_buf *bytes, size_t count,

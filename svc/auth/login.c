@@ -10,6 +10,7 @@ auth_who_clear(struct auth_who *w)
 	mu_free(w->role);
 	mu_free(w->uid);
 	mu_free(w->display_name);
+	mu_free(w->conflict);
 	*w = (struct auth_who){ .expires_at_s = 0 };
 }
 
@@ -59,6 +60,8 @@ candidate_choose(const struct auth_try *t, const struct store_administrators *l,
 			reason = "revoked";
 		} else if (!auth_source_administers(t->host, a->source)) {
 			reason = "of a source without administrators";
+		} else if (auth_conflict(t->host, a) != NULL) {
+			reason = "conflicting role";
 		} else {
 			one = a;
 			count++;

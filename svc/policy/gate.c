@@ -80,6 +80,53 @@ policy_admin_is_scoped(const struct policy *p, const char *admin_role)
 	return a != NULL && a->scope != NULL;
 }
 
+const char *
+policy_admin_conflict(const struct policy *p, const char *admin_role, const struct strings *held)
+{
+	const struct policy_admin *a = admin_find(p, admin_role);
+
+	for (size_t i = 0; a != NULL && i < a->conflicts.count; i++)
+		if (strings_has(held, a->conflicts.list[i]))
+			return a->conflicts.list[i];
+	return NULL;
+}
+
+const char *
+policy_admin_conflict_of(const struct policy *p, const char *admin_role,
+    const struct policy_subject *subject)
+{
+	MU_AUTO(policy_decision_clear) struct policy_decision d = { .identified = "" };
+	const char *with;
+
+	policy_decide(p, subject, &d);
+	with = policy_admin_conflict(p, admin_role, &d.roles);
+	if (with == NULL)
+		with = policy_admin_conflict(p, admin_role, &d.waiting);
+	if (with == NULL && subject->granted != NULL)
+		with = policy_admin_conflict(p, admin_role, subject->granted);
+	return with;
+}
+
+bool
+policy_admin_covers(const struct policy *p, const struct strings *by, const char *admin_role,
+    struct mu_buf *out_missing)
+{
+	const struct policy_admin *a = admin_find(p, admin_role);
+	bool covers = true;
+
+	for (size_t i = 0; a != NULL && i < a->may.count; i++) {
+		size_t k = 0;
+
+		while (k < by->count && !policy_admin_may(p, by->list[k], a->may.list[i]))
+			k++;
+		if (k < by->count)
+			continue;
+		mu_buf_format(out_missing, "%s%s", covers ? "" : ", ", a->may.list[i]);
+		covers = false;
+	}
+	return covers;
+}
+
 void
 policy_admin_names(const struct policy *p, struct mu_buf *b)
 {

@@ -427,7 +427,8 @@ static void
 administrators_read(struct reading *r, const struct config_node *n)
 {
 	static const struct config_field fields[] = {
-		{ "role", true }, { "may", true }, { "scope", false }, { NULL, false },
+		{ "role", true }, { "may", true }, { "scope", false }, { "conflicts", false },
+		{ NULL, false },
 	};
 	struct policy *p = r->policy;
 
@@ -447,6 +448,7 @@ administrators_read(struct reading *r, const struct config_node *n)
 		policy_names_read(r->faults, config_map_find(at, "may"), &admin.may);
 		permissions_check(r, config_map_find(at, "may"));
 		(void)filter_read(r, config_map_find(at, "scope"), &admin.scope);
+		policy_names_read(r->faults, config_map_find(at, "conflicts"), &admin.conflicts);
 		p->admins = mu_alloc_again(p->admins, p->admin_count + 1, sizeof(*p->admins));
 		p->admins[p->admin_count++] = admin;
 	}
@@ -483,6 +485,13 @@ roles_cross(struct reading *r, const struct config_node *roles)
 		review_check(r, config_list_at(roles, i));
 }
 
+static void
+administrators_cross(struct reading *r, const struct config_node *admins)
+{
+	for (size_t i = 0; i < config_list_count(admins); i++)
+		conflicts_check(r, config_map_find(config_list_at(admins, i), "conflicts"));
+}
+
 /* --- All files, identification first: roles name its levels --------------------------------------------- */
 
 static const struct file_row {
@@ -497,7 +506,7 @@ static const struct file_row {
 	{ "states.yaml", false, states_read, NULL },
 	{ "brake.yaml", false, brake_read, NULL },
 	{ "gates.yaml", false, gates_read, NULL },
-	{ "administrators.yaml", false, administrators_read, NULL },
+	{ "administrators.yaml", false, administrators_read, administrators_cross },
 };
 
 static const struct policy_file *

@@ -40,6 +40,7 @@ policy_free(struct policy *p)
 	for (size_t i = 0; i < p->admin_count; i++) {
 		mu_free(p->admins[i].name);
 		strings_clear(&p->admins[i].may);
+		strings_clear(&p->admins[i].conflicts);
 		filter_free(p->admins[i].scope);
 	}
 	mu_free(p->roles);

@@ -177,6 +177,18 @@ bool policy_admin_may(const struct policy *p, const char *admin_role, const char
 bool policy_admin_reaches(const struct policy *p, const char *admin_role, const struct facts *facts);
 /* Has the role a scope? Then what is about everybody is not for it. */
 bool policy_admin_is_scoped(const struct policy *p, const char *admin_role);
+/* The first of these roles of roles.yaml that whoever administers so may not hold; NULL: none. */
+const char *policy_admin_conflict(const struct policy *p, const char *admin_role,
+    const struct strings *held);
+/* The same of all that a person holds, waits for, or was granted. */
+const char *policy_admin_conflict_of(const struct policy *p, const char *admin_role,
+    const struct policy_subject *subject);
+/*
+ * P5-11: has each permission of the role at least one of those who agree, by their roles? Appends
+ * those that none of them has, separated by ", ".
+ */
+bool policy_admin_covers(const struct policy *p, const struct strings *by, const char *admin_role,
+    struct mu_buf *out_missing);
 /* Appends the names of the roles, separated by ", ", for errors. */
 void policy_admin_names(const struct policy *p, struct mu_buf *b);
 

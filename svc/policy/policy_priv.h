@@ -48,6 +48,7 @@ struct policy_admin {
 	char *name;
 	struct strings may;		/* permissions */
 	struct filter *scope;		/* NULL: everyone */
+	struct strings conflicts;	/* with roles of roles.yaml */
 };
 
 struct policy_brake {

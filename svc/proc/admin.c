@@ -286,6 +286,23 @@ administers(void *ctx, const char *source)
 	return found != NULL && found->administrators;
 }
 
+/*
+ * By the policy that was read last: whoever asks amid an action has borrowed it. Requests begin
+ * with looking for a newer one.
+ */
+static const char *
+conflict(void *ctx, const char *admin_role, const struct strings *held)
+{
+	struct admin_process *own = ctx;
+	const struct policy *policy = own->policy;
+	struct mu_err err = MU_ERR_INIT;
+	int64_t version;
+
+	if (policy == NULL && policy_in_force(own, &policy, &version, &err) != MU_OK)
+		return NULL;
+	return policy_admin_conflict(policy, admin_role, held);
+}
+
 static void
 publish(void *ctx, const char *name, const char *content)
 {
@@ -333,7 +350,7 @@ static void
 hosts_init(struct admin_process *own)
 {
 	rules_init(&own->sources, own->process->settings, NULL);
-	own->auth = (struct auth_host){ own->store, keys_ask, own, administers };
+	own->auth = (struct auth_host){ own->store, keys_ask, own, administers, conflict };
 	own->actions = (struct action_host){ .store = own->store, .auth = &own->auth,
 	    .policy = policy_in_force,
 		.decide = decide, .policy_apply = policy_apply, .platform_exists = platform_exists,

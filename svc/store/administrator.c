@@ -9,8 +9,8 @@
 	"SELECT a.person_id, a.role, a.enrolled_by, " AS_UNIX("a.enrolled_at") ", a.active," \
 	" a.version, a.mac, p.source, p.dn, p.uid, p.display_name, p.state, p.blocked, t.seed_id," \
 	" t.sealed, t.algorithm, t.confirmed, t.version, t.mac, t.last_step, t.failures, " \
-	AS_UNIX("t.locked_at") " FROM administrator a JOIN person p ON p.person_id = a.person_id" \
-	" LEFT JOIN totp_seed t ON t.person_id = a.person_id "
+	AS_UNIX("t.locked_at") ", p.roles FROM administrator a JOIN person p" \
+	" ON p.person_id = a.person_id LEFT JOIN totp_seed t ON t.person_id = a.person_id "
 
 static const struct store_sql lock_row = { STORE_ADMIN, "administrator_lock",
     "SELECT 1 FROM administrator WHERE person_id = $1 FOR UPDATE" };
@@ -62,6 +62,7 @@ store_administrator_clear(struct store_administrator *a)
 	mu_free(a->dn);
 	mu_free(a->uid);
 	mu_free(a->display_name);
+	strings_clear(&a->holds);
 	mu_secret_clear(&a->seed.sealed);
 	mu_free(a->seed.algorithm);
 	*a = (struct store_administrator){ .version = 0 };
@@ -102,6 +103,8 @@ row_administrator(const PGresult *rows, int row, struct store_administrator *a, 
 	seed->last_step = row_int(rows, row, 19);
 	seed->failures = row_int(rows, row, 20);
 	seed->locked_at_s = row_int(rows, row, 21);
+	if (!strings_parse(row_text(rows, row, 22), &a->holds))
+		return store_row_fail(err, "person", &a->person_id);
 	if (!person_state_parse(row_text(rows, row, 11), &a->state))
 		return store_row_fail(err, "person", &a->person_id);
 	return MU_OK;

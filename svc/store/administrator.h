@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "model/account.h"
 #include "model/names.h"
+#include "model/strings.h"
 #include "store/store.h"
 
 struct store_seed {
@@ -39,6 +40,7 @@ struct store_administrator {
 	char *source, *dn, *uid, *display_name;
 	enum person_state state;
 	bool blocked;
+	struct strings holds;		/* roles of roles.yaml */
 };
 void store_administrator_clear(struct store_administrator *a);
 

@@ -225,7 +225,7 @@ door_open(struct door *d)
 	}
 	d->platform = (struct cycle_platform){ "xmpp", "uid", adapter_find("memory") };
 	d->rules = (struct cycle_rules){ .policy = d->policy, .platforms = &d->platform, .platform_count = 1 };
-	d->auth = (struct auth_host){ d->store, door_ask, NULL, NULL };
+	d->auth = (struct auth_host){ d->store, door_ask, NULL, NULL, NULL };
 	d->host = (struct action_host){
 		.store = d->store, .auth = &d->auth, .policy = door_policy, .decide = door_decide,
 		.policy_apply = door_policy_apply, .platform_exists = is_xmpp, .source_exists = is_corp,

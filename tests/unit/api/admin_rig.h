@@ -335,7 +335,7 @@ serve(int console_fd, int stop_fd, void *ctx)
 	own.played = ipc_open(loop, fds[0], "played", allowed, on_played, on_played_end, NULL);
 	own.store = rig_open(STORE_ROLE_ADMIN, ALL_PARTS);
 	own.policy_store = rig_open(STORE_ROLE_ADMIN, STORE_POLICY | STORE_AUDIT);
-	own.auth = (struct auth_host){ own.store, ask_now, NULL, NULL };
+	own.auth = (struct auth_host){ own.store, ask_now, NULL, NULL, NULL };
 	own.actions = (struct action_host){ .store = own.store, .auth = &own.auth,
 	    .policy = policy_now,
 		.decide = decide_now, .platform_exists = any_name, .source_exists = any_name,

@@ -173,7 +173,7 @@ house_up(void **state)
 	key = crypto_key_new(CRYPTO_ES256);
 	MUST(crypto_csr_make(key, "any name", &pem, &err));
 	mu_secret_set(&csr, pem.data, pem.size_bytes);
-	host = (struct auth_host){ rig_open(STORE_ROLE_ADMIN, ADMIN_PARTS), ask, NULL, NULL };
+	host = (struct auth_host){ rig_open(STORE_ROLE_ADMIN, ADMIN_PARTS), ask, NULL, NULL, NULL };
 	return 0;
 }
 

@@ -278,7 +278,7 @@ static struct fault_row {
 	    "administrators.yaml:1:35: filter, byte 2: unknown attribute 'shoeSize': filters ask for the names on the "
 	    "left of the attribute map, for group and for source\n" },
 	{ "a key that a role does not have", "administrators.yaml", "- {role: a, may: [revoke], until: 8h}\n",
-	    "administrators.yaml:1:28: unknown key 'until': it can be scope\n" },
+	    "administrators.yaml:1:28: unknown key 'until': it can be scope, conflicts\n" },
 	{ "a file that is no part of a policy", "administrator.yaml", "[]\n",
 	    "administrator.yaml: unknown policy file: did you mean administrators.yaml?\n" },
 };
