@@ -26,7 +26,7 @@
 
 #define ACTION_TARGETS_MAX	500
 #define ACTION_REASON_MAX_BYTES	1000
-#define ACTION_DOCUMENT_MAX_BYTES (1u << 20)	/* a policy's files are in it */
+#define ACTION_DOCUMENT_MAX_BYTES (3u << 20)	/* a policy's files are in it, escaped */
 #define ACTION_PREPARED_S	600
 #define ACTION_LAPSE_S		(24 * 3600)
 #define ACTION_CANDIDATES_MAX	10
@@ -54,9 +54,14 @@ struct action_host {
 	/* Decides these people anew in the open transaction (cycle_again); earnest: not a preview. */
 	enum mu_rc (*decide)(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms,
 	    bool earnest, struct action_effects *out_effects, struct mu_err *err);
-	/* Writes the next policy version in the open transaction (cycle_policy_apply). */
+	/* Writes the next policy version in the open transaction (cycle_policy_apply). out_faults: a line for
+	 * each fault of the files. */
 	enum mu_rc (*policy_apply)(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
-	    const char *applied_by, int64_t *out_version, struct mu_err *err);
+	    const char *applied_by, int64_t *out_version, struct mu_buf *out_faults, struct mu_err *err);
+	/* Does a fresh plan of these files on base come to outcome? Its counts and worst lines go to out_lines
+	 * (api_console_outcome_check). */
+	enum mu_rc (*policy_outcome)(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
+	    const char *outcome, struct mu_buf *out_lines, struct mu_err *err);
 	/* Is it a platform, a source of the configuration? */
 	bool (*platform_exists)(void *ctx, const char *name);
 	bool (*source_exists)(void *ctx, const char *name);
@@ -81,7 +86,8 @@ void action_answer_clear(struct action_answer *a);
  *
  * MU_EINPUT     malformed, too large, unknown action or argument, a reason missing; or targets that are
  *               nobody or not one person alone: then out_answer->json has {"targets": [{"candidates": [...],
- *               "given": "WHO"}]}, all of them at once, and nothing was prepared
+ *               "given": "WHO"}]}, all of them at once; or a policy with faults: then it has {"faults":
+ *               [TEXT]}; and nothing was prepared
  * MU_EDENIED    the administrator's role does not allow it, a target is out of scope, or it is themselves
  * MU_EABSENT, MU_ECONFLICT  what it is about is not there, or is that way already
  */
@@ -109,6 +115,11 @@ MU_CHECKED enum mu_rc action_deny(const struct action_host *h, const struct auth
 /* One action, whole; by asker, approvers and whoever may approve. */
 MU_CHECKED enum mu_rc action_show(const struct action_host *h, const struct auth_who *who,
     const unsigned char digest[ACTION_DIGEST_BYTES], int64_t now_ms, struct action_answer *out_answer,
+    struct mu_err *err);
+/* The files that a pending policy.apply would bring into force: for whoever may see it.
+ * MU_EABSENT  no such action, or it is about no policy */
+MU_CHECKED enum mu_rc action_policy_files(const struct action_host *h, const struct auth_who *who,
+    const unsigned char digest[ACTION_DIGEST_BYTES], int64_t now_ms, struct policy_folder *out_files,
     struct mu_err *err);
 /* {"pending": [...]}: with who asked, what, for whom, needs and until when. */
 MU_CHECKED enum mu_rc action_pending(const struct action_host *h, const struct auth_who *who, int64_t now_ms,

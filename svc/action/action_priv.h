@@ -9,7 +9,6 @@
 #include "json/write.h"
 #include "store/person.h"
 
-#define ACTION_FILES_MAX	64
 #define ACTION_GIVEN_MAX_BYTES	256	/* of one text that says who is meant */
 
 /* --- Requests and documents (document.c): pure ------------------------------------------------ */
@@ -17,7 +16,7 @@
 /* In the order of their names: canonical. */
 enum action_arg {
 	ARG_BASE, ARG_CERTIFICATE, ARG_CSR, ARG_EVIDENCE, ARG_FILES, ARG_GRANTS, ARG_LEVEL,
-	ARG_METHOD, ARG_NAME, ARG_PLATFORM, ARG_ROLE, ARG_SOURCE, ARG_UNTIL,
+	ARG_METHOD, ARG_NAME, ARG_OUTCOME, ARG_PLATFORM, ARG_ROLE, ARG_SOURCE, ARG_UNTIL,
 };
 #define ARG_COUNT	(ARG_UNTIL + 1)
 #define ARG(arg)	(1u << (arg))
@@ -88,6 +87,7 @@ struct action_job {
 	/* What came of it */
 	struct action_effects effects;
 	struct mu_buf lines;		/* for the preview, each ended by a newline */
+	struct mu_buf faults;		/* of a policy: the same */
 	char *certificate;
 	int64_t not_after_s, version;
 	struct mu_secret shown;		/* a one-time code, for the one who executed it alone */
@@ -190,6 +190,8 @@ void action_file_json(const struct action_file *f, const struct action_job *prev
 /* The answer to a proposal. */
 void action_proposal_json(const struct action_file *f, const struct action_job *j,
     struct mu_buf *b);
+/* {"faults": [TEXT]} */
+void action_faults_json(const struct action_job *j, struct mu_buf *b);
 /* What is kept as the action's result: ids in place of names. */
 void action_result_json(const struct action_job *j, struct mu_buf *b);
 /* When it ends if nobody does anything. */

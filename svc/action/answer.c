@@ -276,11 +276,11 @@ needs_json(struct json_writer *w, int64_t approvals)
 }
 
 static void
-lines_json(struct json_writer *w, const struct mu_buf *lines)
+lines_json(struct json_writer *w, const char *name, const struct mu_buf *lines)
 {
 	const char *at = mu_buf_text(lines);
 
-	json_list_begin(w, "lines");
+	json_list_begin(w, name);
 	for (size_t length; *at != '\0'; at += length + (at[length] == '\n' ? 1 : 0)) {
 		length = strcspn(at, "\n");
 		json_text_bytes(w, NULL, at, length);
@@ -306,7 +306,7 @@ static void
 preview_json(struct json_writer *w, const struct action_document *d, const struct action_job *j)
 {
 	json_object_begin(w, "preview");
-	lines_json(w, &j->lines);
+	lines_json(w, "lines", &j->lines);
 	json_list_begin(w, "people");
 	for (size_t i = 0; i < j->effects.count; i++)
 		effect_json(w, &j->effects.list[i], false);
@@ -366,6 +366,18 @@ action_proposal_json(const struct action_file *f, const struct action_job *j, st
 	json_time(&w, "lapses_at", action_lapses_at_s(&f->action));
 	needs_json(&w, f->action.approvals_needed);
 	preview_json(&w, &f->doc, j);
+	json_object_end(&w);
+	json_end(&w);
+}
+
+void
+action_faults_json(const struct action_job *j, struct mu_buf *b)
+{
+	struct json_writer w;
+
+	json_begin(&w, b);
+	json_object_begin(&w, NULL);
+	lines_json(&w, "faults", &j->faults);
 	json_object_end(&w);
 	json_end(&w);
 }

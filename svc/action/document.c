@@ -25,11 +25,12 @@ static const struct {
 	[ARG_CERTIFICATE] = { "certificate", TYPE_PEM, CRYPTO_CERT_MAX_BYTES },
 	[ARG_CSR] = { "csr", TYPE_PEM, CRYPTO_CERT_MAX_BYTES },
 	[ARG_EVIDENCE] = { "evidence", TYPE_TEXT, ARG_TEXT_MAX_BYTES },
-	[ARG_FILES] = { "files", TYPE_FILES, POLICY_FILE_MAX_BYTES },
+	[ARG_FILES] = { "files", TYPE_FILES, POLICY_FILES_MAX_BYTES },
 	[ARG_GRANTS] = { "grants", TYPE_IDS, 0 },
 	[ARG_LEVEL] = { "level", TYPE_TEXT, ARG_NAME_MAX_BYTES },
 	[ARG_METHOD] = { "method", TYPE_TEXT, ARG_TEXT_MAX_BYTES },
 	[ARG_NAME] = { "name", TYPE_TEXT, ARG_NAME_MAX_BYTES },
+	[ARG_OUTCOME] = { "outcome", TYPE_TEXT, ARG_NAME_MAX_BYTES },
 	[ARG_PLATFORM] = { "platform", TYPE_TEXT, ARG_NAME_MAX_BYTES },
 	[ARG_ROLE] = { "role", TYPE_TEXT, ARG_NAME_MAX_BYTES },
 	[ARG_SOURCE] = { "source", TYPE_TEXT, ARG_NAME_MAX_BYTES },
@@ -159,9 +160,9 @@ file_take(void *ctx, const char *name, const struct json_node *value)
 		    " file: letters, digits, '.', '_' and '-', ended by .yaml", name);
 		return false;
 	}
-	if (content == NULL || strlen(content) > POLICY_FILE_MAX_BYTES) {
-		(void)mu_fail(r->err, MU_EINPUT, "args.files: %s: text of at most %d bytes is"
-		    " wanted", name, POLICY_FILE_MAX_BYTES);
+	if (content == NULL || r->bytes + strlen(content) > POLICY_FILES_MAX_BYTES) {
+		(void)mu_fail(r->err, MU_EINPUT, "args.files: %s: text is wanted, of at most %u"
+		    " bytes with the others", name, POLICY_FILES_MAX_BYTES);
 		return false;
 	}
 	for (; at > 0 && strcmp(a->files[at - 1].name, name) > 0; at--)
@@ -178,9 +179,9 @@ files_read(const struct json_node *n, struct action_args *a, struct mu_err *err)
 	struct files_reading reading = { a, err, 0 };
 
 	if (json_kind(n) != JSON_KIND_OBJECT || json_count(n) == 0 ||
-	    json_count(n) > ACTION_FILES_MAX)
+	    json_count(n) > POLICY_FILES_MAX)
 		return mu_fail(err, MU_EINPUT, "args.files: an object of 1 to %d files is wanted",
-		    ACTION_FILES_MAX);
+		    POLICY_FILES_MAX);
 	a->files = mu_alloc_zero(json_count(n), sizeof(*a->files));
 	json_each(n, file_take, &reading);
 	return a->file_count == json_count(n) ? MU_OK : err->rc;

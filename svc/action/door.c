@@ -484,8 +484,11 @@ propose(struct visit *v, const struct json_node *request, struct action_answer *
 	struct store_action *a = &v->file.action;
 	struct audit_field fields[2];
 
-	if (preview(v, request, out, err) != MU_OK)
+	if (preview(v, request, out, err) != MU_OK) {
+		if (err->rc == MU_EINPUT && v->job.faults.size_bytes > 0)
+			action_faults_json(&v->job, &out->json);
 		return err->rc;
+	}
 	store_rollback(v->host->store);
 	action_document_format(&v->file.doc, &document);
 	if (document.size_bytes > ACTION_DOCUMENT_MAX_BYTES)
@@ -786,6 +789,25 @@ show(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES], struct ac
 	return MU_OK;
 }
 
+/* The files of a pending policy.apply, out of its document. */
+static enum mu_rc
+files_take(struct visit *v, const unsigned char digest[ACTION_DIGEST_BYTES],
+    struct policy_folder *out, struct mu_err *err)
+{
+	struct action_args *args = &v->file.doc.args;
+
+	if (visit_open(v, digest, false, err) != MU_OK || policy_take(v, err) != MU_OK ||
+	    targets_read(v, err) != MU_OK || visible_check(v, err) != MU_OK)
+		return err->rc;
+	if (v->file.action.kind != ACTION_POLICY_APPLY ||
+	    v->file.action.state != ACTION_PENDING || has_lapsed(v))
+		return mu_fail(err, MU_EABSENT, "no policy waits under this digest");
+	*out = (struct policy_folder){ args->files, args->file_count };
+	args->files = NULL;
+	args->file_count = 0;
+	return MU_OK;
+}
+
 /* One pending action, if they may see it; a row that was tampered with is not shown. */
 static enum mu_rc
 pending_write(struct visit *v, struct json_writer *w, struct mu_err *err)
@@ -878,6 +900,24 @@ action_deny(const struct action_host *h, const struct auth_who *who,
 	struct visit v = { .host = h, .who = who, .address = address, .now_ms = now_ms };
 
 	return visit_end(&v, deny(&v, digest, code, reason, out_answer, err), err);
+}
+
+enum mu_rc
+action_policy_files(const struct action_host *h, const struct auth_who *who,
+    const unsigned char digest[ACTION_DIGEST_BYTES], int64_t now_ms,
+    struct policy_folder *out_files, struct mu_err *err)
+{
+	struct visit v = { .host = h, .who = who, .now_ms = now_ms };
+	struct policy_folder files = { .file_count = 0 };
+	enum mu_rc rc = files_take(&v, digest, &files, err);
+
+	store_rollback(h->store);
+	if (visit_end(&v, rc, err) != MU_OK) {
+		policy_folder_clear(&files);
+		return err->rc;
+	}
+	*out_files = files;
+	return MU_OK;
 }
 
 enum mu_rc

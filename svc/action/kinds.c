@@ -29,6 +29,7 @@ action_job_clear(struct action_job *j)
 	store_people_clear(&j->people);
 	action_effects_clear(&j->effects);
 	mu_buf_clear(&j->lines);
+	mu_buf_clear(&j->faults);
 	mu_buf_clear(&j->recorded);
 	mu_free(j->certificate);
 	mu_secret_clear(&j->shown);
@@ -701,9 +702,15 @@ policy_execute(struct action_job *j, struct mu_err *err)
 	const struct action_args *a = &j->doc->args;
 	char actor[MU_UUID_TEXT_BYTES];
 
+	if ((a->given & ARG(ARG_OUTCOME)) == 0)
+		return mu_fail(err, MU_EINPUT, "args.outcome is missing: it is what the plan of"
+		    " this policy came to, so plan it first");
 	if (policy_compare(j, err) != MU_OK || j->host->policy_apply(j->host->ctx, a->files,
 	    a->file_count, a->base, mu_uuid_format(&j->doc->requester, actor), &j->version,
-	    err) != MU_OK || policy_way_back_check(j, err) != MU_OK)
+	    &j->faults, err) != MU_OK || policy_way_back_check(j, err) != MU_OK)
+		return err->rc;
+	if (j->host->policy_outcome(j->host->ctx, a->files, a->file_count, a->base,
+	    text_of(j, ARG_OUTCOME), &j->lines, err) != MU_OK)
 		return err->rc;
 	mu_buf_format(&j->lines, "version %lld comes into force in place of version %lld\n",
 	    (long long)j->version, (long long)a->base);
@@ -1029,8 +1036,8 @@ static const struct action_row rows[ACTION_KIND_COUNT] = {
 	[ACTION_BRAKE_RELEASE] = { ABOUT_HELD, ARG(ARG_SOURCE), 0,
 	    "held by the brake no more: the read that follows may remove them",
 	    false, STORE_CHANNEL_SYNC, source_check, brake_execute },
-	[ACTION_POLICY_APPLY] = { ABOUT_NOBODY, ARG(ARG_BASE) | ARG(ARG_FILES), 0,
-	    "a policy comes into force; muster policy plan shows for whom it changes what",
+	[ACTION_POLICY_APPLY] = { ABOUT_NOBODY, ARG(ARG_BASE) | ARG(ARG_FILES), ARG(ARG_OUTCOME),
+	    "a policy comes into force",
 	    false, STORE_CHANNEL_POLICY, NULL, policy_execute },
 	[ACTION_CLIENT_ADD] = { ABOUT_NOBODY, ARG(ARG_NAME) | ARG(ARG_PLATFORM),
 	    ARG(ARG_CERTIFICATE) | ARG(ARG_CSR), "a platform's client may use the token API", false,

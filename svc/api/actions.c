@@ -57,16 +57,17 @@ void
 problem_targets(struct http_request *req, const struct mu_buf *json, const struct mu_err *err)
 {
 	MU_AUTO(json_freep) struct json_node *root = NULL;
-	MU_AUTO(mu_buf_clear) struct mu_buf targets = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	struct mu_err own = MU_ERR_INIT;
 	const struct json_node *list = NULL;
+	const char *name = "targets";
 
 	if (json_parse(mu_buf_text(json), json->size_bytes, SIZE_MAX, "targets", &root,
-	    &own) == MU_OK &&
-	    json_get_list(root, "targets", &list, &own) == MU_OK &&
-	    json_canonical(list, &targets, &own) == MU_OK)
-		answer_problem(req, 400, 0, err->text, &(struct json_extra){ "targets",
-		    targets.data });
+	    &own) == MU_OK && json_find(root, "faults") != NULL)
+		name = "faults";
+	if (root != NULL && json_get_list(root, name, &list, &own) == MU_OK &&
+	    json_canonical(list, &text, &own) == MU_OK)
+		answer_problem(req, 400, 0, err->text, &(struct json_extra){ name, text.data });
 	else
 		http_refuse_err(req, err);
 }

@@ -370,15 +370,24 @@ status_get(void *ctx, struct http_request *req)
 		console_status(a.api->host.console, req, true);
 }
 
+/* Whoever may approve a policy may see what it would change; all else needs the permission. */
 static void
 jobs_post(void *ctx, struct http_request *req)
 {
 	MU_AUTO(ask_clear) struct ask a = ASK_INIT;
+	MU_AUTO(policy_folder_clear) struct policy_folder files = { .file_count = 0 };
+	unsigned char digest[ACTION_DIGEST_BYTES];
+	bool is_of_action = console_job_action(req, digest);
 	struct mu_err err = MU_ERR_INIT;
 
-	if (!ask_open(&a, ctx, req, "job"))
+	if (!ask_open(&a, ctx, req, is_of_action ? NULL : "job"))
 		return;
-	if (policy_admin_is_scoped(a.policy, a.who.role)) {
+	if (is_of_action && action_policy_files(a.api->host.actions, &a.who, digest, a.now_ms,
+	    &files, &err) != MU_OK) {
+		http_refuse_err(req, &err);
+		return;
+	}
+	if (!is_of_action && policy_admin_is_scoped(a.policy, a.who.role)) {
 		(void)mu_fail(&err, MU_EDENIED, "the scope of the role %s is some people, and a job"
 		    " is about everybody: ask an administrator whose role has no scope",
 		    a.who.role);
@@ -386,7 +395,8 @@ jobs_post(void *ctx, struct http_request *req)
 		return;
 	}
 	console_job_run(a.api->host.console, req,
-	    &(struct console_asker){ &a.who.person_id, (uid_t)-1 });
+	    &(struct console_asker){ &a.who.person_id, (uid_t)-1 },
+	    is_of_action ? &files : NULL);
 }
 
 /* --- Open and close -------------------------------------------------------------------------- */

@@ -23,7 +23,8 @@
  * POST /v1/actions {"action", "args": {}, "reason", "targets": ["WHO"]}		propose
  *	200 {"action", "digest", "document", "lapses_at", "needs": {"approvals": n, "code": true},
  *	     "preview": {"lines": [TEXT], "people": [EFFECT], "summary": TEXT}}
- *	400 unknown or ambiguous targets: also "targets": [{"candidates": [PERSON-REF], "given": "WHO"}]
+ *	400 unknown or ambiguous targets: also "targets": [{"candidates": [PERSON-REF], "given": "WHO"}];
+ *	a policy with faults: also "faults": [TEXT]
  *	403, 404, 409
  *	EFFECT: {"accounts": [TEXT], "from": STATE, "gained": [ROLE], "lost": [ROLE], "person": PERSON-REF,
  *	     "refused"?: TEXT, "to": STATE}
@@ -51,7 +52,9 @@
  *	credential.issue	people	{"platform": TEXT}
  *	admin.enrol		one	{"role": TEXT}
  *	brake.release		none	{"source": TEXT}: the people held now become the targets
- *	policy.apply		none	{"base": n, "files": {"roles.yaml": TEXT, ...}}
+ *	policy.apply		none	{"base": n, "files": {"roles.yaml": TEXT, ...}, "outcome": HEX}: base and outcome as
+ *				the plan of these files said; when proposed and when executed, the newest plan of
+ *				them must be no older than ten minutes and have come to that outcome (409)
  *	client.add		none	{"csr": PEM or "certificate": PEM, "name": TEXT, "platform": TEXT}
  *	client.renew		none	{"csr": PEM, "name": TEXT}
  *	client.remove		none	{"name": TEXT}
@@ -95,8 +98,9 @@
  * GET /v1/audit?reason=&kind=&person=&since=&until=&before=&limit=	{"next"?, "records": [RECORD]}; without reason: 400.
  *	RECORD: the record's own members, and "leaf": n or null
  * GET /v1/status				as on the console (api/console.h), and "pending": n, "administrators": n
- * POST /v1/jobs {"files"?: {NAME: TEXT}, "kind": "plan"}	as on the console; with files: what deciding everyone by
- *	that policy would change, and "base": the version in force
+ * POST /v1/jobs {"action"?: DIGEST, "files"?: {NAME: TEXT}, "form"?, "kind": "plan|dry-run", "source"?}	as on the
+ *	console; action in place of files: what the policy of a pending policy.apply would change, also for
+ *	whoever may approve it without the permission job
  */
 #ifndef API_ADMIN_H
 #define API_ADMIN_H

@@ -116,7 +116,8 @@ MU_CHECKED enum mu_rc ask_person(struct ask *a, const char *text, struct store_p
 void ask_person_fail(struct ask *a, const char *what, const struct store_people *people,
     const struct mu_err *err);
 
-/* 400 for targets that are not one person each; json: what action_propose answered. */
+/* 400 for targets that are not one person each, or a policy with faults; json: what action_propose
+ * answered. */
 void problem_targets(struct http_request *req, const struct mu_buf *json,
     const struct mu_err *err);
 

@@ -69,16 +69,6 @@ MU_CHECKED enum mu_rc cycle_policy_current(struct store *s, cycle_mac_check_fn *
     void *mac_ctx, policy_attr_fn *attr_known, const void *attr_ctx, struct policy **out_policy,
     int64_t *out_version, struct mu_err *err);
 
-/*
- * What deciding everyone anew by these rules would change now. On out: "base N", the version in
- * force; a line for each person who changes, "LOGIN NAME ID STATE [becomes STATE] [loses ROLE,...]
- * [gains ROLE,...]; ACCOUNT, ...", the worst first (who is shut out somewhere, who loses, who loses
- * and gains, who gains); and the counts. Reads alone. Grants and identifications are taken as
- * right: whoever plans cannot ask keys.
- */
-MU_CHECKED enum mu_rc cycle_plan(struct store *s, const struct cycle_rules *rules, int64_t now_s,
-    struct mu_buf *out, struct mu_err *err);
-
 /* --- Deciding people anew because an action changed their facts (again.c) ------------------- */
 
 /* What an action's decision changed for one person. */

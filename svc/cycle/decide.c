@@ -439,6 +439,26 @@ refuse(struct cycle_change *ch, const char *platform, const char *reason)
 	ch->refused_reason = mu_strdup(reason);
 }
 
+enum mu_rc
+cycle_account_name(const struct cycle_rules *rules, const struct cycle_platform *platform,
+    const char *source_name, const struct attrs *attrs, struct mu_buf *out_name,
+    struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf made = MU_BUF_INIT;
+	const struct cycle_source *source = cycle_source_find(rules, source_name);
+	const char *given = attrs_first(attrs, platform->account_attr);
+
+	if (given == NULL)
+		return mu_fail(err, MU_EABSENT,
+		    "the entry has no attribute that names the account");
+	cycle_name_format(source, given, &made);
+	if (platform->ops->normalise(mu_buf_text(&made), out_name, err) != MU_OK ||
+	    (source != NULL && source->name_suffix[0] == '\0' &&
+	    name_check(rules, source, out_name->data, err) != MU_OK))
+		return err->rc = MU_EINPUT;
+	return MU_OK;
+}
+
 /*
  * Adds a fresh account row for the platform. False (with the refusal in ch) when there is no name
  * for it or another person holds that name: rights never pass from one person to another by a name.
@@ -448,37 +468,29 @@ account_add(const struct cycle_rules *rules, struct store *store,
     const struct cycle_platform *platform, struct store_person *p, struct cycle_change *ch,
     bool *out_added, struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf made = MU_BUF_INIT, name = MU_BUF_INIT;
-	const struct cycle_source *source = cycle_source_find(rules, p->source);
-	const char *given = attrs_first(&p->attrs, platform->account_attr);
+	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
 	struct mu_err why = MU_ERR_INIT;
 	struct mu_uuid holder;
 	struct store_account *a;
+	enum mu_rc rc = MU_EABSENT;
 
 	*out_added = false;
-	if (given == NULL) {
-		refuse(ch, platform->name, "the entry has no attribute that names the account");
-		return true;
-	}
-	cycle_name_format(source, given, &made);
-	if (platform->ops->normalise(mu_buf_text(&made), &name, &why) != MU_OK ||
-	    (source != NULL && source->name_suffix[0] == '\0' &&
-	    name_check(rules, source, name.data, &why) != MU_OK)) {
+	if (cycle_account_name(rules, platform, p->source, &p->attrs, &name, &why) != MU_OK) {
 		refuse(ch, platform->name, why.text);
 		return true;
 	}
-	if (store != NULL) {
-		enum mu_rc rc = store_account_holder(store, platform->name, name.data, &holder,
-		    err);
-
-		if (rc == MU_OK) {
-			refuse(ch, platform->name,
-			    "another person holds that name, or held it and is not erased yet");
-			return true;
-		}
-		if (rc != MU_EABSENT)
-			return false;
+	if (store != NULL)
+		rc = store_account_holder(store, platform->name, name.data, &holder, err);
+	else if (rules->name_taken != NULL &&
+	    rules->name_taken(rules->name_ctx, platform->name, name.data))
+		rc = MU_OK;
+	if (rc == MU_OK) {
+		refuse(ch, platform->name,
+		    "another person holds that name, or held it and is not erased yet");
+		return true;
 	}
+	if (rc != MU_EABSENT)
+		return false;
 	p->accounts = mu_alloc_again(p->accounts, p->account_count + 1, sizeof(*p->accounts));
 	a = &p->accounts[p->account_count++];
 	*a = (struct store_account){ .fresh = true };

@@ -36,6 +36,9 @@ struct cycle_rules {
 	/* None at all: whoever there is may have everything. */
 	struct cycle_source *sources;
 	size_t source_count;
+	/* Without a store: has another that name on the platform? NULL: nobody has. */
+	bool (*name_taken)(const void *ctx, const char *platform, const char *name);
+	const void *name_ctx;
 };
 
 /* NULL: not in the configuration, or none is given at all. */
@@ -43,6 +46,15 @@ const struct cycle_source *cycle_source_find(const struct cycle_rules *rules, co
 
 /* Appends a login or account name of the source's people: theirs with its suffix. */
 void cycle_name_format(const struct cycle_source *source, const char *given, struct mu_buf *b);
+
+/*
+ * Appends the name that an account on the platform is to have, for a person of this source.
+ * MU_EABSENT  they have no attribute that names it
+ * MU_EINPUT   it cannot be a name there, or would pass for one of another source
+ */
+MU_CHECKED enum mu_rc cycle_account_name(const struct cycle_rules *rules,
+    const struct cycle_platform *platform, const char *source_name, const struct attrs *attrs,
+    struct mu_buf *out_name, struct mu_err *err);
 
 /*
  * Appends what decisions on people of this source depend on beside its directory: a change means that
@@ -106,7 +118,7 @@ void cycle_change_clear(struct cycle_change *ch);
  * Its grants and identification count for what they say: who decides in earnest has taken out those
  * whose MAC is wrong (cycle/batch_priv.h).
  *
- * store      for store_account_holder; NULL in a plan: then names are taken as free
+ * store      for store_account_holder; NULL in a plan: then rules->name_taken is asked
  * People of a source that is not configured any more stay as they are, but for dates, actions, ends of
  * grants, and what the policy changes in roles they hold: they gain no role.
  *

@@ -9,14 +9,36 @@
 
 #include <string.h>
 
-/* The bytes under the policy's digest and MAC: each file's name and content with their lengths. */
+#define WHOLE_MAX_BYTES	60000	/* what fits into a question to keys */
+
+static void
+text_column_add(struct mu_buf *b, const char *text)
+{
+	mu_buf_column_add(b, text, strlen(text));
+}
+
+/* The bytes under a version's digest: each file's name and content with their lengths. */
 static void
 bytes_encode(const struct store_policy *p, struct mu_buf *b)
 {
 	mu_buf_format(b, "policy:%lld:", (long long)p->version);
-	for (size_t i = 0; i < p->file_count; i++)
-		mu_buf_format(b, "%zu:%s%zu:%s", strlen(p->files[i].name), p->files[i].name,
-		    strlen(p->files[i].content), p->files[i].content);
+	for (size_t i = 0; i < p->file_count; i++) {
+		text_column_add(b, p->files[i].name);
+		text_column_add(b, p->files[i].content);
+	}
+}
+
+/*
+ * The bytes under its MAC: its digest, however long the files are. Versions of before have one over
+ * the bytes themselves.
+ */
+static void
+mac_encode(const struct store_policy *p, const unsigned char digest[CRYPTO_SHA256_BYTES],
+    struct mu_buf *b)
+{
+	mu_buf_format(b, "policy/2:%lld:", (long long)p->version);
+	mu_buf_column_add(b, digest, CRYPTO_SHA256_BYTES);
+	text_column_add(b, p->applied_by);
 }
 
 /* Writes these files as that version, with its record. */
@@ -25,7 +47,7 @@ version_write(struct store *s, const struct policy_file *files, size_t file_coun
     const char *applied_by, enum audit_kind kind, cycle_mac_fn *mac, void *mac_ctx,
     struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT, maced = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf digest = MU_BUF_INIT;
 	MU_AUTO(store_policy_clear) struct store_policy p = { .version = version };
 	unsigned char macs[1][MAC_BYTES];
@@ -40,7 +62,8 @@ version_write(struct store *s, const struct policy_file *files, size_t file_coun
 			mu_strdup(files[i].name), mu_strdup(files[i].content) };
 	bytes_encode(&p, &bytes);
 	crypto_sha256(bytes.data, bytes.size_bytes, p.digest);
-	if (mac(mac_ctx, &bytes, 1, macs, err) != MU_OK)
+	mac_encode(&p, p.digest, &maced);
+	if (mac(mac_ctx, &maced, 1, macs, err) != MU_OK)
 		return err->rc;
 	(void)memcpy(p.mac, macs[0], sizeof(p.mac));
 	store_policy_write(s, &p);
@@ -69,23 +92,30 @@ current_read(struct store *s, const struct policy_file *seed, size_t seed_count,
 }
 
 static enum mu_rc
-version_check(const struct store_policy *p, cycle_mac_check_fn *check, void *mac_ctx, struct mu_err *err)
+version_check(const struct store_policy *p, cycle_mac_check_fn *check, void *mac_ctx,
+    struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT;
-	unsigned char macs[1][MAC_BYTES];
-	bool right;
+	struct mu_buf bytes[2] = { MU_BUF_INIT, MU_BUF_INIT };
+	unsigned char macs[2][MAC_BYTES], digest[CRYPTO_SHA256_BYTES];
+	bool right[2] = { false, false };
+	enum mu_rc rc;
 
 	if (check == NULL)
 		return MU_OK;
-	bytes_encode(p, &bytes);
+	bytes_encode(p, &bytes[1]);
+	crypto_sha256(bytes[1].data, bytes[1].size_bytes, digest);
+	mac_encode(p, digest, &bytes[0]);
 	(void)memcpy(macs[0], p->mac, MAC_BYTES);
-	if (check(mac_ctx, &bytes, (const unsigned char (*)[MAC_BYTES])macs, 1, &right, err) != MU_OK)
-		return err->rc;
-	if (!right)
+	(void)memcpy(macs[1], p->mac, MAC_BYTES);
+	rc = check(mac_ctx, bytes, (const unsigned char (*)[MAC_BYTES])macs,
+	    bytes[1].size_bytes <= WHOLE_MAX_BYTES ? 2 : 1, right, err);
+	mu_buf_clear(&bytes[0]);
+	mu_buf_clear(&bytes[1]);
+	if (rc == MU_OK && !right[0] && !right[1])
 		return mu_fail(err, MU_EBROKEN,
 		    "policy version %lld in the store was not written by muster: restore the store",
 		    (long long)p->version);
-	return MU_OK;
+	return rc;
 }
 
 static enum mu_rc

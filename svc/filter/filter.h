@@ -55,4 +55,7 @@ void filter_format(const struct filter *f, struct mu_buf *b);
 typedef void filter_mention_fn(void *ctx, const char *name);
 void filter_each_attr(const struct filter *f, filter_mention_fn *fn, void *ctx);
 
+/* Does it ask for a group of this name? Membership in any other group changes no answer of it. */
+bool filter_asks_group(const struct filter *f, const char *name);
+
 #endif

@@ -231,3 +231,12 @@ filter_match(const struct filter *f, const struct facts *facts)
 {
 	return node_match(f, 0, facts);
 }
+
+bool
+filter_asks_group(const struct filter *f, const char *name)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->nodes[i].group && value_match(f, i, name))
+			return true;
+	return false;
+}

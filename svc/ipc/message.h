@@ -28,7 +28,7 @@ enum ipc_op {
 	OP_PEER_LOST,		/* notice, struct msg_peer: its channel ended and no new end came */
 	OP_PUBLISH,		/* notice, struct msg_named: a public file for the state directory: "ca.crt" */
 	OP_STATUS,		/* call by admin; answer: struct msg_status */
-	OP_JOB,			/* call by admin, body text: kind; answer empty: OP_PEER to `work` follows */
+	OP_JOB,			/* call by admin, body texts: kind, source or ""; answer empty: OP_PEER to the job's process follows */
 	/* to keys */
 	OP_MINT = 32,		/* token; struct msg_mint -> struct msg_minted, same order and count */
 	OP_JWKS,		/* token; empty -> text */
@@ -53,8 +53,10 @@ enum ipc_op {
 	OP_JOB_OUTPUT = 96,	/* notice, text */
 	OP_JOB_END,		/* notice, u8 exit status */
 	/* admin to work */
-	OP_JOB_FILE,		/* notice, struct msg_named: a file that the job is about */
-	OP_JOB_GO,		/* notice: all files have been sent */
+	OP_JOB_FILE,		/* notice, struct msg_named: a piece of a file, in order: same name, same file */
+	OP_JOB_GO,		/* notice, text: "text" or "json"; all files have been sent */
+	/* work to admin, before OP_JOB_END */
+	OP_JOB_RESULT,		/* notice, text: a piece of what came of it, as JSON */
 };
 
 struct msg_config { char *file_name, *instance; uint32_t index; };	/* instance: source or platform name */

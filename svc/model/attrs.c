@@ -232,3 +232,112 @@ attrs_decode(const char *text, struct attrs *out_attrs)
 	*out_attrs = a;
 	return true;
 }
+
+/* --- Views ---------------------------------------------------------------------------------- */
+
+/*
+ * Reads one part at *at and moves past it. Its end is where the next number begins, so it gets its
+ * NUL (at *end) when that has been read.
+ */
+static char *
+part_view(char **at, char **end)
+{
+	const char *from = *at;
+	size_t length;
+	char *part;
+
+	if (!number_decode(&from, ATTR_PART_MAX_BYTES, &length) || strnlen(from, length) < length)
+		return NULL;
+	part = *at + (from - *at);
+	if (*end != NULL)
+		**end = '\0';
+	*at = *end = part + length;
+	return part;
+}
+
+static void
+view_grow(struct attrs_view *v, size_t value_count)
+{
+	if (v->attrs.count == v->room) {
+		v->room = v->room == 0 ? 16 : 2 * v->room;
+		v->attrs.list = mu_alloc_again(v->attrs.list, v->room, sizeof(*v->attrs.list));
+	}
+	if (value_count > v->value_room) {
+		v->value_room = 2 * value_count + 16;
+		v->values = mu_alloc_again(v->values, v->value_room, sizeof(*v->values));
+	}
+}
+
+/* Reads the values of the last attribute; where they lie in v->values is told by how many were there. */
+static bool
+values_view(struct attrs_view *v, char **at, char **end, size_t before)
+{
+	struct attr *one = &v->attrs.list[v->attrs.count - 1];
+
+	for (size_t i = 0; i < one->value_count; i++) {
+		v->values[before + i] = part_view(at, end);
+		if (v->values[before + i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Are names and values in order, each once? Behind the last NUL. */
+static bool
+view_is_ordered(const struct attrs *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct attr *one = &a->list[i];
+
+		if (i > 0 && strcasecmp(a->list[i - 1].name, one->name) >= 0)
+			return false;
+		for (size_t k = 1; k < one->value_count; k++)
+			if (strcmp(one->values[k - 1], one->values[k]) >= 0)
+				return false;
+	}
+	return true;
+}
+
+bool
+attrs_view_decode(struct attrs_view *v, const char *text)
+{
+	char *at, *end = NULL;
+	size_t before = 0;
+
+	v->attrs.count = 0;
+	mu_buf_reset(&v->text);
+	mu_buf_text_add(&v->text, text);
+	mu_buf_reserve(&v->text, 1);
+	at = v->text.data;
+	while (*at != '\0') {
+		char *name = part_view(&at, &end);
+		const char *from = at;
+		size_t count;
+
+		if (name == NULL || !number_decode(&from, ATTR_VALUES_MAX, &count) || count == 0)
+			return false;
+		*end = '\0';
+		end = NULL;
+		at += from - at;
+		view_grow(v, before + count);
+		v->attrs.list[v->attrs.count++] = (struct attr){ name, NULL, count };
+		if (!values_view(v, &at, &end, before))
+			return false;
+		before += count;
+	}
+	before = 0;
+	for (size_t i = 0; i < v->attrs.count; i++) {
+		v->attrs.list[i].values = v->values + before;
+		before += v->attrs.list[i].value_count;
+	}
+	return view_is_ordered(&v->attrs);
+}
+
+void
+attrs_view_clear(struct attrs_view *v)
+{
+	mu_free(v->attrs.list);
+	mu_free(v->values);
+	mu_buf_clear(&v->text);
+	*v = (struct attrs_view)ATTRS_VIEW_INIT;
+}

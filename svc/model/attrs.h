@@ -47,4 +47,18 @@ void attrs_copy(struct attrs *out, const struct attrs *from);
 void attrs_encode(const struct attrs *a, struct mu_buf *b);
 bool attrs_decode(const char *text, struct attrs *out_attrs);
 
+/*
+ * The same for whoever reads very many: attrs points into a copy of the text, and all is used again
+ * by the next decode. What attrs holds is not to be changed or cleared.
+ */
+struct attrs_view {
+	struct attrs attrs;
+	char **values;			/* of all attributes, one behind the other */
+	size_t room, value_room;
+	struct mu_buf text;
+};
+#define ATTRS_VIEW_INIT { .room = 0 }
+bool attrs_view_decode(struct attrs_view *v, const char *text);
+void attrs_view_clear(struct attrs_view *v);
+
 #endif

@@ -30,7 +30,7 @@ file_read(int folder, const char *path, const char *name, const char *prefix, st
 	mu_buf_format(&place, "%s/%s", path, name);
 	if (fd < 0)
 		return mu_fail_errno(err, MU_ECONFIG, "cannot open %s", place.data);
-	rc = mu_secret_read_fd(fd, place.data, POLICY_FILE_MAX_BYTES, &text, err);
+	rc = mu_secret_read_fd(fd, place.data, POLICY_FILES_MAX_BYTES, &text, err);
 	(void)close(fd);
 	if (rc != MU_OK)
 		return rc;
@@ -51,6 +51,7 @@ files_read(DIR *dir, const char *path, const char *prefix, struct policy_folder 
 {
 	struct policy_folder f = { .file_count = 0 };
 	enum mu_rc rc = MU_OK;
+	size_t bytes = 0;
 	const struct dirent *e;
 
 	while (rc == MU_OK && (e = readdir(dir)) != NULL) {
@@ -58,6 +59,13 @@ files_read(DIR *dir, const char *path, const char *prefix, struct policy_folder 
 
 		if (length > 5 && strcmp(e->d_name + length - 5, ".yaml") == 0 && e->d_name[0] != '.')
 			rc = file_read(dirfd(dir), path, e->d_name, prefix, &f, err);
+		else
+			continue;
+		if (rc == MU_OK)
+			bytes += strlen(f.files[f.file_count - 1].content);
+		if (bytes > POLICY_FILES_MAX_BYTES || f.file_count > POLICY_FILES_MAX)
+			rc = mu_fail(err, MU_ECONFIG, "%s holds more than %d files or %u bytes of"
+			    " policies", path, POLICY_FILES_MAX, POLICY_FILES_MAX_BYTES);
 	}
 	(void)closedir(dir);
 	if (rc != MU_OK) {

@@ -22,7 +22,9 @@
 struct policy;
 struct config_faults;
 
-#define POLICY_FILE_MAX_BYTES 65000	/* one file: it travels in one message between processes */
+#define POLICY_FILES_MAX	64
+#define POLICY_FILES_MAX_BYTES	(1u << 20)	/* of all together, names not counted */
+#define POLICY_PIECE_BYTES	32768		/* of a file in one message between processes */
 
 struct policy_file {
 	char *name;			/* "roles.yaml" */
@@ -115,6 +117,15 @@ void policy_decision_clear(struct policy_decision *d);
  */
 MU_CHECKED enum mu_rc policy_explain(const struct policy *p, const struct policy_subject *subject, const char *role,
     struct mu_buf *out_lines, struct mu_err *err);
+
+/* --- What decisions look at (mention.c): all else of a person changes nothing of what they have --- */
+
+/* Calls back for each attribute that a rule on roles or identification asks for, perhaps repeatedly.
+ * Attributes of policy_opine, and those that only serve as evidence, are not among them. */
+typedef void policy_mention_fn(void *ctx, const char *attr);
+void policy_each_attr(const struct policy *p, policy_mention_fn *fn, void *ctx);
+/* Does any rule on people (states, roles, identification) ask for a group of this name? */
+bool policy_asks_group(const struct policy *p, const char *group);
 
 /* --- Requested grants --------------------------------------------------------------------------- */
 

@@ -228,11 +228,10 @@ authority_check(const struct settings *s, const struct policy_file *files, size_
 static enum mu_rc
 policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
     const char *applied_by,
-    int64_t *out_version, struct mu_err *err)
+    int64_t *out_version, struct mu_buf *out_faults, struct mu_err *err)
 {
 	struct admin_process *own = ctx;
 	MU_AUTO(config_faults_clear) struct config_faults faults = CONFIG_FAULTS_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	enum mu_rc rc;
 
 	rc = authority_check(own->process->settings, files, file_count, &faults, err);
@@ -242,10 +241,20 @@ policy_apply(void *ctx, const struct policy_file *files, size_t file_count, int6
 		    err);
 	if (rc != MU_EINPUT)
 		return rc;
-	config_faults_format(&faults, &text);
-	if (text.size_bytes > 0)
-		(void)mu_fail(err, MU_EINPUT, "%s", text.data);
+	config_faults_format(&faults, out_faults);
+	if (out_faults->size_bytes > 0)
+		(void)mu_fail(err, MU_EINPUT, "the policy has faults: %s", out_faults->data);
 	return err->rc;
+}
+
+static enum mu_rc
+policy_outcome(void *ctx, const struct policy_file *files, size_t file_count, int64_t base,
+    const char *outcome, struct mu_buf *out_lines, struct mu_err *err)
+{
+	const struct admin_process *own = ctx;
+
+	return api_console_outcome_check(own->console, files, file_count, base, outcome, out_lines,
+	    err);
 }
 
 static bool
@@ -303,6 +312,18 @@ conflict(void *ctx, const char *admin_role, const struct strings *held)
 	return policy_admin_conflict(policy, admin_role, held);
 }
 
+/* For jobs: the only source there is when none is named. */
+static const char *
+source_name(void *ctx, const char *name)
+{
+	const struct admin_process *own = ctx;
+	const struct settings *s = own->process->settings;
+	const struct settings_source *found = name == NULL ?
+	    (s->source_count == 1 ? &s->sources[0] : NULL) : settings_source_find(s, name);
+
+	return found == NULL ? NULL : found->name;
+}
+
 static void
 publish(void *ctx, const char *name, const char *content)
 {
@@ -353,8 +374,9 @@ hosts_init(struct admin_process *own)
 	own->auth = (struct auth_host){ own->store, keys_ask, own, administers, conflict };
 	own->actions = (struct action_host){ .store = own->store, .auth = &own->auth,
 	    .policy = policy_in_force,
-		.decide = decide, .policy_apply = policy_apply, .platform_exists = platform_exists,
-		.source_exists = source_exists, .authority = authority, .publish = publish,
+		.decide = decide, .policy_apply = policy_apply, .policy_outcome = policy_outcome,
+		.platform_exists = platform_exists, .source_exists = source_exists,
+		.authority = authority, .publish = publish,
 		.mail = rules_attr_known(own->process->settings, MAIL_NAME) ? MAIL_NAME : "", .ctx =
 		    own };
 }
@@ -368,7 +390,8 @@ console_open(struct admin_process *own, struct mu_err *err)
 	    .actions = &own->actions,
 		.ca_pem = has_listener ? mu_secret_text(&own->listener.ca_pem) : NULL,
 		.server_url = has_listener ? mu_buf_text(&own->server_url) : NULL,
-		.supervisor = supervisor_channel, .job_is_up = job_is_up, .ctx = own, .listen_fd =
+		.supervisor = supervisor_channel, .job_is_up = job_is_up, .source = source_name,
+		.ctx = own, .listen_fd =
 		    p->listen_fd };
 
 	p->listen_fd = -1;
@@ -427,7 +450,7 @@ admin_request(struct process *p, struct process_peer *from, struct ipc_message *
 {
 	struct admin_process *own = p->own;
 
-	if (!api_console_job_take(own->console, m))
+	if (!api_console_job_take(own->console, from->channel, m))
 		ipc_refuse(from->channel, m->op);
 }
 

@@ -44,14 +44,14 @@ keys_ask(void *ctx, uint16_t op, const struct mu_buf *body, struct mu_buf *out_b
 static enum mu_rc
 policy_open(struct own *own, struct process *p, int64_t *out_version, struct mu_err *err)
 {
-	struct policy_file files[32];
+	struct policy_file files[POLICY_FILES_MAX];
 	const struct mu_secret *content;
 	const char *name;
 	size_t count = 0;
 	enum mu_rc rc;
 
 	while (p->index == 0 && count < MU_COUNT(files) &&
-	    (content = process_secret_at(p, "policy/", count, &name)) != NULL)
+	    (content = process_secret_at(p, PROCESS_SECRET_POLICY, count, &name)) != NULL)
 		files[count++] = (struct policy_file){ mu_strdup(name),
 		    mu_strdup(mu_secret_text(content)) };
 	rc = cycle_policy_in_force(own->store, files, count, auth_mac, auth_mac_check, &own->auth,

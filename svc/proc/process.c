@@ -42,7 +42,7 @@ static const struct {
 	{ PROCESS_CLAIM,	PROCESS_LOGIN,	{ OP_LOGIN } },
 	{ PROCESS_ADMIN,	PROCESS_LOGIN,	{ OP_LOGIN } },
 	{ PROCESS_PROVISION,	PROCESS_ADAPTER, { OP_STEP, OP_LIST, OP_ABOUT } },
-	{ PROCESS_WORK,		PROCESS_ADMIN,	{ OP_JOB_OUTPUT, OP_JOB_END } },
+	{ PROCESS_WORK,		PROCESS_ADMIN,	{ OP_JOB_OUTPUT, OP_JOB_RESULT, OP_JOB_END } },
 	{ PROCESS_ADMIN,	PROCESS_WORK,	{ OP_JOB_FILE, OP_JOB_GO } },
 };
 
@@ -394,12 +394,39 @@ config_take(struct self *self, struct ipc_message *m)
 	return true;
 }
 
+/* Is this the next piece of the file that came last? */
+static bool
+is_piece(const struct self *self, const struct msg_named *m)
+{
+	return mu_text_starts(m->name, PROCESS_SECRET_POLICY) && self->secret_count > 0 &&
+	       strcmp(self->secrets[self->secret_count - 1].name, m->name) == 0;
+}
+
 static bool
 secret_take(struct self *self, struct ipc_message *m)
 {
-	return self->secret_count < SECRETS_MAX &&
-	       msg_named_decode(&m->body, &self->secrets[self->secret_count]) &&
-	       ++self->secret_count > 0;
+	struct msg_named secret;
+	struct mu_buf whole = MU_BUF_INIT;
+
+	if (!msg_named_decode(&m->body, &secret))
+		return false;
+	if (is_piece(self, &secret)) {
+		struct mu_secret *last = &self->secrets[self->secret_count - 1].bytes;
+
+		mu_buf_add(&whole, mu_secret_text(last), last->size_bytes);
+		mu_buf_add(&whole, mu_secret_text(&secret.bytes), secret.bytes.size_bytes);
+		mu_secret_clear(last);
+		mu_secret_set(last, whole.data, whole.size_bytes);
+		mu_buf_wipe(&whole);
+		msg_named_clear(&secret);
+		return true;
+	}
+	if (self->secret_count == SECRETS_MAX) {
+		msg_named_clear(&secret);
+		return false;
+	}
+	self->secrets[self->secret_count++] = secret;
+	return true;
 }
 
 static bool
@@ -466,6 +493,7 @@ control_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 	case OP_RECEIPT_SIGN: case OP_CHECKPOINT_SIGN:
 	case OP_SERVER_ISSUE: case OP_CLIENT_ISSUE: case OP_LOGIN: case OP_STEP: case OP_LIST:
 	case OP_ABOUT: case OP_JOB_OUTPUT: case OP_JOB_END: case OP_JOB_FILE: case OP_JOB_GO:
+	case OP_JOB_RESULT:
 	case OP_MAC_CHECK: case OP_SEED_NEW: case OP_CODE_CHECK: case OP_ADMIN_ISSUE:
 		good = false;
 		break;

@@ -88,9 +88,11 @@ bool process_are_peers(enum process_kind a, enum process_kind b);
  *
  *	bind_password		cycle: its source's
  *	platform_password	adapter: its platform's
- *	policy/NAME.yaml	cycle: the files of the policies folder, to seed an empty store
+ *	policy/NAME.yaml	cycle: the files of the policies folder, to seed an empty store; handed
+ *				over in pieces, and put together again
  *	csr/NAME		admin: certificate request of the configured client NAME
  */
+#define PROCESS_SECRET_POLICY	"policy/"
 const struct mu_secret *process_secret(const struct process *p, const char *name);
 void process_secret_drop(struct process *p, const char *name);
 

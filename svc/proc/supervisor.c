@@ -135,6 +135,24 @@ secret_file_send(struct child *c, const char *name, const char *path, struct mu_
 	return MU_OK;
 }
 
+/* In pieces: who takes them puts those of one name together. */
+static void
+policy_send(struct child *c, const struct policy_file *file)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
+	const char *at = file->content;
+
+	mu_buf_format(&name, PROCESS_SECRET_POLICY "%s", file->name);
+	do {
+		MU_AUTO(mu_secret_clear) struct mu_secret bytes = MU_SECRET_INIT;
+		size_t size = strnlen(at, POLICY_PIECE_BYTES);
+
+		mu_secret_set(&bytes, at, size);
+		secret_send(c, name.data, &bytes);
+		at += size;
+	} while (*at != '\0');
+}
+
 /* The policies folder seeds an empty store: that it cannot be read matters to nobody else. */
 static void
 policies_send(struct child *c)
@@ -146,14 +164,8 @@ policies_send(struct child *c)
 		mu_log_err(&err, "policies.unread", "folder", c->sup->settings->policies, NULL);
 		return;
 	}
-	for (size_t i = 0; i < folder.file_count; i++) {
-		MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
-		MU_AUTO(mu_secret_clear) struct mu_secret bytes = MU_SECRET_INIT;
-
-		mu_buf_format(&name, "policy/%s", folder.files[i].name);
-		mu_secret_set(&bytes, folder.files[i].content, strlen(folder.files[i].content));
-		secret_send(c, name.data, &bytes);
-	}
+	for (size_t i = 0; i < folder.file_count; i++)
+		policy_send(c, &folder.files[i]);
 	policy_folder_clear(&folder);
 }
 
@@ -510,6 +522,7 @@ static bool
 job_take(struct child *c, struct ipc_message *m)
 {
 	MU_AUTO(mu_freep) char *job = ipc_get_text(&m->body);
+	MU_AUTO(mu_freep) char *source = ipc_get_text(&m->body);
 	struct crew_seat seat = { PROCESS_WORK, "", job_number(c->sup) };
 	struct mu_err err = MU_ERR_INIT;
 

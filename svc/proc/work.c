@@ -2,32 +2,34 @@
  * proc/work.c - the process of one long read-only computation, ended with its job
  *
  * Its instance is the job: "plan" says what deciding everyone anew would change, by the policy in
- * force or, if files came, by theirs. The admin process that asked sends OP_JOB_FILE for each file
- * and then OP_JOB_GO; the output goes to it as OP_JOB_OUTPUT and at last OP_JOB_END. There is no
- * channel to keys: the rows a plan reads are taken as right, and nothing is ever written from them.
+ * force or, if files came, by theirs. The admin process that asked sends OP_JOB_FILE for each piece
+ * of a file and then OP_JOB_GO; what is told goes to it as OP_JOB_OUTPUT, the counts as
+ * OP_JOB_RESULT, and at last OP_JOB_END. There is no channel to keys: the rows a plan reads are
+ * taken as right, and nothing is ever written from them.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/yaml.h"
 #include "cycle/cycle.h"
+#include "cycle/plan.h"
 #include "proc/process.h"
 #include "proc/rules.h"
 
 #include <string.h>
 
 #define PIECE_BYTES 32768
-#define FILES_MAX 32
 #define START_MS 30000		/* from our start to OP_JOB_GO */
 
 struct own {
 	struct store *store;
-	struct policy_file files[FILES_MAX];
-	size_t file_count;
+	struct policy_file files[POLICY_FILES_MAX];
+	size_t file_count, files_bytes;
+	bool as_json;
 	struct mu_timer *late;		/* until OP_JOB_GO */
 };
 
 static void
-output_send(struct ipc_channel *to, const struct mu_buf *text)
+pieces_send(struct ipc_channel *to, uint16_t op, const struct mu_buf *text)
 {
 	for (size_t at = 0; at < text->size_bytes;) {
 		MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
@@ -36,13 +38,13 @@ output_send(struct ipc_channel *to, const struct mu_buf *text)
 
 		if (size > PIECE_BYTES)
 			size = PIECE_BYTES;
-		/* Lines stay whole: a piece ends behind its last newline where it has one. */
+		/* No character is cut in two. */
 		while (at + size < text->size_bytes && size > 1 &&
-		    text->data[at + size - 1] != '\n')
+		    ((unsigned char)text->data[at + size] & 0xc0) == 0x80)
 			size--;
 		piece = mu_strndup(text->data + at, size);
 		ipc_put_text(&body, piece);
-		ipc_notify(to, OP_JOB_OUTPUT, &body, -1);
+		ipc_notify(to, op, &body, -1);
 		at += size;
 	}
 }
@@ -56,26 +58,33 @@ candidate_parse(const struct process *p, struct policy **out_policy, struct mu_b
 	const struct own *own = p->own;
 
 	if (policy_parse(own->files, own->file_count, rules_attr_known, p->settings, &faults,
-	    out_policy, err) == MU_OK)
-		return MU_OK;
+	    out_policy, err) == MU_OK) {
+		rules_authority_check(p->settings, *out_policy, p->settings->file, &faults);
+		if (faults.count == 0)
+			return MU_OK;
+		policy_free(*out_policy);
+		(void)mu_fail(err, MU_EINPUT,
+		    "the policy lacks what the authority of a source names");
+	}
 	config_faults_format(&faults, out);
 	return err->rc;
 }
 
 static enum mu_rc
-plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
+plan_run(struct process *p, struct cycle_told *out, struct mu_err *err)
 {
 	struct own *own = p->own;
 	struct policy *policy = NULL;
 	struct cycle_rules rules;
+	const struct cycle_plan_host host = { p->conninfo, own->store, &rules, own->as_json };
 	enum mu_rc rc;
 
-	if ((own->file_count > 0 ? candidate_parse(p, &policy, out, err) :
+	if ((own->file_count > 0 ? candidate_parse(p, &policy, &out->lines, err) :
 	    cycle_policy_in_force(own->store, NULL, 0, NULL, NULL, NULL, rules_attr_known,
 	    p->settings, &policy, NULL, err)) != MU_OK)
 		return err->rc;
 	rules_init(&rules, p->settings, policy);
-	rc = cycle_plan(own->store, &rules, mu_now_s(), out, err);
+	rc = cycle_plan(&host, mu_now_s(), out, err);
 	rules_clear(&rules);
 	policy_free(policy);
 	return rc;
@@ -84,7 +93,7 @@ plan_run(struct process *p, struct mu_buf *out, struct mu_err *err)
 static void
 job_run(struct process *p, struct ipc_channel *to)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf out = MU_BUF_INIT;
+	MU_AUTO(cycle_told_clear) struct cycle_told out = { .lines = MU_BUF_INIT };
 	MU_AUTO(mu_buf_clear) struct mu_buf end = MU_BUF_INIT;
 	struct mu_err err = MU_ERR_INIT;
 	enum mu_rc rc;
@@ -95,10 +104,11 @@ job_run(struct process *p, struct ipc_channel *to)
 		rc = mu_fail(&err, MU_EINPUT, "no job is called \"%s\": there is plan",
 		    p->instance);
 	if (rc != MU_OK) {
-		mu_buf_format(&out, "%s\n", err.text);
+		mu_buf_format(&out.lines, "%s\n", err.text);
 		mu_log_err(&err, "job.failed", "job", p->instance, NULL);
 	}
-	output_send(to, &out);
+	pieces_send(to, OP_JOB_OUTPUT, &out.lines);
+	pieces_send(to, OP_JOB_RESULT, &out.json);
 	ipc_put_u8(&end, rc == MU_OK ? 0 : 1);
 	ipc_notify(to, OP_JOB_END, &end, -1);
 	mu_loop_stop(p->loop, 0);
@@ -108,12 +118,34 @@ static bool
 file_take(struct own *own, struct ipc_reader *body)
 {
 	MU_AUTO(msg_named_clear) struct msg_named m = { .name = NULL };
+	MU_AUTO(mu_buf_clear) struct mu_buf whole = MU_BUF_INIT;
+	struct policy_file *last = own->file_count == 0 ? NULL : &own->files[own->file_count - 1];
 
-	if (own->file_count == FILES_MAX || !msg_named_decode(body, &m))
+	if (!msg_named_decode(body, &m))
+		return false;
+	own->files_bytes += m.bytes.size_bytes;
+	if (own->files_bytes > POLICY_FILES_MAX_BYTES)
+		return false;
+	if (last != NULL && strcmp(last->name, m.name) == 0) {
+		mu_buf_format(&whole, "%s%s", last->content, mu_secret_text(&m.bytes));
+		mu_free(last->content);
+		last->content = mu_strdup(whole.data);
+		return true;
+	}
+	if (own->file_count == POLICY_FILES_MAX)
 		return false;
 	own->files[own->file_count++] = (struct policy_file){ MU_TAKE(m.name),
 		mu_strdup(mu_secret_text(&m.bytes)) };
 	return true;
+}
+
+static bool
+go_take(struct own *own, struct ipc_reader *body)
+{
+	MU_AUTO(mu_freep) char *form = ipc_get_text(body);
+
+	own->as_json = strcmp(form, "json") == 0;
+	return ipc_get_end(body) && (own->as_json || strcmp(form, "text") == 0);
 }
 
 static void
@@ -122,7 +154,7 @@ work_request(struct process *p, struct process_peer *from, struct ipc_message *m
 	struct own *own = p->own;
 
 	if (!mu_timer_is_set(own->late) || (m->op == OP_JOB_FILE ? !file_take(own, &m->body) :
-	    !ipc_get_end(&m->body))) {
+	    !go_take(own, &m->body))) {
 		ipc_refuse(from->channel, m->op);
 	} else if (m->op == OP_JOB_GO) {
 		mu_timer_stop(own->late);
@@ -148,7 +180,8 @@ work_process_open(struct process *p, struct mu_err *err)
 	p->own = own;
 	own->late = mu_loop_timer(p->loop, on_late, p);
 	mu_timer_set(own->late, START_MS);
-	return store_open(p->conninfo, STORE_PERSON | STORE_POLICY, &own->store, err);
+	return store_open(p->conninfo, STORE_PERSON | STORE_POLICY | STORE_SOURCE, &own->store,
+	    err);
 }
 
 const struct process_row process_work = {

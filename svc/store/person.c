@@ -405,14 +405,20 @@ store_person_groups(struct store *s, const char *source, const char *const *dns,
 }
 
 const char *
-store_person_name(const struct store_person *p)
+store_name_of(const struct attrs *attrs, const char *uid)
 {
 	static const char *const names[] = { "displayName", "display_name", "cn", "name" };
 
 	for (size_t i = 0; i < MU_COUNT(names); i++)
-		if (attrs_first(&p->attrs, names[i]) != NULL)
-			return attrs_first(&p->attrs, names[i]);
-	return p->uid;
+		if (attrs_first(attrs, names[i]) != NULL)
+			return attrs_first(attrs, names[i]);
+	return uid;
+}
+
+const char *
+store_person_name(const struct store_person *p)
+{
+	return store_name_of(&p->attrs, p->uid);
 }
 
 void

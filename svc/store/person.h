@@ -63,6 +63,7 @@ void store_people_clear(struct store_people *p);
 
 /* What platforms and administrators are shown for the person. Borrowed from p. */
 const char *store_person_name(const struct store_person *p);
+const char *store_name_of(const struct attrs *attrs, const char *uid);
 
 /*
  * Locks and reads the people with these entry UUIDs (those that exist; in order of person_id), with

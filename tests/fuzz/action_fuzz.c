@@ -16,7 +16,7 @@ static const char *const seeds[] = {
 	    "\"targets\":[\"a\"]}",
 	"{\"action\":\"identify\",\"args\":{\"evidence\":\"e\",\"level\":\"l\",\"method\":\"m\"},\"reason\":\"r\","
 	    "\"targets\":[\"a\"]}",
-	"{\"action\":\"policy.apply\",\"args\":{\"base\":1,\"files\":{\"a.yaml\":\"x\",\"b.yaml\":\"\\n\"}},"
+	"{\"action\":\"policy.apply\",\"args\":{\"base\":1,\"files\":{\"a.yaml\":\"x\",\"b.yaml\":\"\\n\"},\"outcome\":\"ab\"},"
 	    "\"reason\":\"r\"}",
 	"{\"action\":\"client.add\",\"args\":{\"csr\":\"-----BEGIN\\n\",\"name\":\"a\",\"platform\":\"p\"},\"reason\":\"r\"}",
 };

@@ -259,6 +259,36 @@ a_policy_is_the_version_after_the_one_it_was_planned_on(void **state)
 }
 
 static void
+P5_2_a_policy_is_refused_when_the_world_moved(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+
+	(void)state;
+	policy_store();
+	policy_request(&request, 1, NULL, NULL);
+	OK(propose(&ann, request.data));
+	member_is("preview.lines.4", "of 3 people 1 would change");
+	OK(execute(&ann));
+	door.outcome = "abd";
+	refused(MU_ECONFLICT, approve(&bob), "plan again");
+	refused(MU_ECONFLICT, propose(&ann, request.data), "plan again");
+	rig_sql_is("1", "SELECT count(*) FROM policy_version");
+	door.outcome = "abc";
+	clock_s += STEP_S;
+	OK(approve(&bob));
+	rig_sql_is("2", "SELECT count(*) FROM policy_version");
+}
+
+static void
+P5_2_a_policy_that_nobody_planned_is_refused(void **state)
+{
+	(void)state;
+	policy_store();
+	refused(MU_EINPUT, propose(&ann, "{\"action\":\"policy.apply\",\"args\":{\"base\":1,"
+	    "\"files\":{\"roles.yaml\":\"[]\"}},\"reason\":\"r\"}"), "plan it first");
+}
+
+static void
 a_policys_faults_are_all_told(void **state)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
@@ -269,6 +299,8 @@ a_policys_faults_are_all_told(void **state)
 	    "  code: required\n  approvals: 0\n");
 	assert_int_equal(MU_EINPUT, propose(&ann, request.data));
 	assert_non_null(strstr(err.text, "gates.yaml:1:"));
+	assert_non_null(strstr(said.data, "\"gates.yaml:1:"));
+	assert_non_null(strstr(said.data, "\"gates.yaml:3:"));
 	refused(MU_EINPUT, MU_EINPUT, "gates.yaml:3:");
 }
 
@@ -478,6 +510,8 @@ main(void)
 		CASE(who_is_held_no_more_is_not_released),
 		CASE(a_read_is_asked_for),
 		CASE(a_policy_is_the_version_after_the_one_it_was_planned_on),
+		CASE(P5_2_a_policy_is_refused_when_the_world_moved),
+		CASE(P5_2_a_policy_that_nobody_planned_is_refused),
 		CASE(a_policys_faults_are_all_told),
 		CASE(a_client_is_added_renewed_and_removed),
 		CASE(a_configured_client_is_changed_in_the_configuration),

@@ -89,6 +89,7 @@ struct door {
 	int64_t version;		/* of policy in the store; 0: parsed from the text above */
 	int decided;			/* how often decide was called */
 	char published[64];
+	const char *outcome;		/* what the newest plan came to */
 };
 
 /* --- What the host gives the room ------------------------------------------------------------------------ */
@@ -161,19 +162,35 @@ door_decide(void *ctx, const struct mu_uuid *ids, size_t count, int64_t at_ms, b
 
 static inline enum mu_rc
 door_policy_apply(void *ctx, const struct policy_file *given, size_t count, int64_t base, const char *by,
-    int64_t *out_version, struct mu_err *err)
+    int64_t *out_version, struct mu_buf *out_faults, struct mu_err *err)
 {
 	struct door *d = ctx;
 	struct config_faults faults = CONFIG_FAULTS_INIT;
-	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	enum mu_rc rc = cycle_policy_apply(d->store, given, count, base, by, auth_mac, &d->auth, NULL, NULL, &faults,
 	    out_version, err);
 
-	config_faults_format(&faults, &text);
-	if (rc == MU_EINPUT)
-		rc = mu_fail(err, MU_EINPUT, "%s", mu_buf_text(&text));
+	if (rc == MU_EINPUT) {
+		config_faults_format(&faults, out_faults);
+		rc = mu_fail(err, MU_EINPUT, "%s", mu_buf_text(out_faults));
+	}
 	config_faults_clear(&faults);
 	return rc;
+}
+
+/* The world is as it was as long as what was planned came to this. */
+static inline enum mu_rc
+door_policy_outcome(void *ctx, const struct policy_file *given, size_t count, int64_t base,
+    const char *outcome, struct mu_buf *out_lines, struct mu_err *err)
+{
+	const struct door *d = ctx;
+
+	(void)given;
+	(void)count;
+	(void)base;
+	if (strcmp(outcome, d->outcome) != 0)
+		return mu_fail(err, MU_ECONFLICT, "the world moved since the plan: plan again");
+	mu_buf_text_add(out_lines, "of 3 people 1 would change\n");
+	return MU_OK;
 }
 
 static inline bool
@@ -218,7 +235,7 @@ door_open(struct door *d)
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
 	struct mu_err err = MU_ERR_INIT;
 
-	*d = (struct door){ .store = rig_open(STORE_ROLE_ADMIN, DOOR_PARTS) };
+	*d = (struct door){ .store = rig_open(STORE_ROLE_ADMIN, DOOR_PARTS), .outcome = "abc" };
 	if (policy_parse(files, MU_COUNT(files), NULL, NULL, &faults, &d->policy, &err) != MU_OK) {
 		config_faults_format(&faults, &text);
 		fail_msg("%s", mu_buf_text(&text));
@@ -228,8 +245,8 @@ door_open(struct door *d)
 	d->auth = (struct auth_host){ d->store, door_ask, NULL, NULL, NULL };
 	d->host = (struct action_host){
 		.store = d->store, .auth = &d->auth, .policy = door_policy, .decide = door_decide,
-		.policy_apply = door_policy_apply, .platform_exists = is_xmpp, .source_exists = is_corp,
-		.authority = door_authority,
+		.policy_apply = door_policy_apply, .policy_outcome = door_policy_outcome,
+		.platform_exists = is_xmpp, .source_exists = is_corp, .authority = door_authority,
 		.publish = door_publish, .mail = "mail", .ctx = d,
 	};
 }
@@ -412,6 +429,7 @@ policy_request(struct mu_buf *b, int64_t base, const char *name, const char *con
 		json_text(&w, files[i].name, name != NULL && strcmp(name, files[i].name) == 0 ? content :
 		    files[i].content);
 	json_object_end(&w);
+	json_text(&w, "outcome", "abc");
 	json_object_end(&w);
 	json_text(&w, "reason", "r");
 	json_object_end(&w);

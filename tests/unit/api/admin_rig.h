@@ -58,6 +58,8 @@ static const char administrators_yaml[] =
 
 /* --- What is played: login and the supervisor ------------------------------------------------ */
 
+#define PLAYED_RESULT	"{\"base\":1,\"changed\":0,\"outcome\":\"ab\",\"people\":3}"
+
 static inline void
 played_login(struct ipc_channel *ch, struct ipc_message *m)
 {
@@ -95,6 +97,8 @@ played_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 		ipc_reply_error(ch, m->id, &(struct mu_err){ MU_ERETRY, 0, "later" });
 		return;
 	}
+	if (m->op == OP_JOB_FILE || m->op == OP_JOB_GO)
+		return;
 	if (m->op == OP_STATUS)
 		msg_status_encode(&(struct msg_status){ &one, 1 }, &body);
 	ipc_reply(ch, m->op, m->id, &body, -1);
@@ -102,6 +106,9 @@ played_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 		return;
 	ipc_put_text(&body, "ann gains nothing\n");
 	ipc_notify(ch, OP_JOB_OUTPUT, &body, -1);
+	mu_buf_reset(&body);
+	ipc_put_text(&body, PLAYED_RESULT);
+	ipc_notify(ch, OP_JOB_RESULT, &body, -1);
 	mu_buf_reset(&body);
 	ipc_put_u8(&body, 0);
 	ipc_notify(ch, OP_JOB_END, &body, -1);
@@ -117,7 +124,8 @@ played_end(void *ctx, struct ipc_channel *ch)
 static inline int
 played_run(int fd)
 {
-	static const uint16_t allowed[] = { OP_LOGIN, OP_STATUS, OP_JOB, 0 };
+	static const uint16_t allowed[] = { OP_LOGIN, OP_STATUS, OP_JOB, OP_JOB_FILE, OP_JOB_GO,
+	    0 };
 	struct mu_loop *loop = mu_loop_new();
 	struct ipc_channel *ch = ipc_open(loop, fd, "admin", allowed, played_request, played_end,
 	    loop);
@@ -229,6 +237,13 @@ played_channel(void *ctx)
 	return own.played;
 }
 
+static inline const char *
+the_source(void *ctx, const char *name)
+{
+	(void)ctx;
+	return name == NULL || strcmp(name, "corp") == 0 ? "corp" : NULL;
+}
+
 static inline bool
 no_job(void *ctx)
 {
@@ -240,7 +255,9 @@ static inline void
 on_played(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 {
 	(void)ctx;
-	if (!api_console_job_take(own.console, m))
+	if (m->op == OP_JOB_OUTPUT)	/* the channel of supervisor and login is the job's, too */
+		api_console_job_up(own.console, ch);
+	if (!api_console_job_take(own.console, ch, m))
 		ipc_refuse(ch, m->op);
 }
 
@@ -271,7 +288,8 @@ listeners_open(struct mu_loop *loop, int console_fd, int tls_fd)
 	struct api_console_host console = { .loop = loop, .store = own.store,
 	    .actions = &own.actions,
 		.ca_pem = vault_ca_pem(vault), .server_url = "https://muster.example.org:8446",
-		.supervisor = played_channel, .job_is_up = no_job, .listen_fd = console_fd };
+		.supervisor = played_channel, .job_is_up = no_job, .source = the_source,
+		.listen_fd = console_fd };
 	struct api_admin_host api = { .loop = loop, .settings = &settings, .attr_known = any_attr,
 		.actions = &own.actions, .auth = &own.auth, .login = played_channel, .listen_fd =
 		    tls_fd,
@@ -310,7 +328,7 @@ stand_between(pid_t child)
 static inline int
 serve(int console_fd, int stop_fd, void *ctx)
 {
-	static const uint16_t allowed[] = { OP_JOB_OUTPUT, OP_JOB_END, 0 };
+	static const uint16_t allowed[] = { OP_JOB_OUTPUT, OP_JOB_RESULT, OP_JOB_END, 0 };
 	const int *tls_fd = ctx;
 	struct mu_loop *loop;
 	struct mu_watch *stop;

@@ -436,11 +436,12 @@ a_plan_is_run_and_recorded_with_who_asked(void **state)
 
 	(void)state;
 	assert_int_equal(200, post(as_root, "/v1/jobs", "{\"kind\":\"plan\"}"));
-	says("{\"job\":\"plan\",\"output\":\"ann gains nothing\\n\",\"status\":0}");
+	says("{\"job\":\"plan\",\"output\":\"ann gains nothing\\n\",\"result\":{\"base\":1,\"changed\":0,"
+	    "\"outcome\":\"ab\",\"people\":3},\"status\":0}");
 	recorded_as("job.run", "actor", mu_uuid_format(&root.id, id));
 	assert_int_equal(200, post(as_root, "/v1/jobs",
 	    "{\"files\":{\"roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
-	says("{\"base\":1,\"job\":\"plan\"");
+	says("{\"job\":\"plan\"");
 	assert_int_equal(400, post(as_root, "/v1/jobs",
 	    "{\"files\":{\"../roles.yaml\":\"[]\"},\"kind\":\"plan\"}"));
 	assert_int_equal(400, post(as_root, "/v1/jobs", "{\"files\":{},\"kind\":\"plan\"}"));

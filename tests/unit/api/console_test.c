@@ -9,6 +9,7 @@
 #define store_status_clear	fake_status_clear
 
 #include "api/console.c"
+#include "api/jobs.c"
 #include "audit/record.c"
 
 #include "ipc/message.h"
@@ -98,7 +99,7 @@ peer_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 	if (m->op == OP_STATUS) {
 		msg_status_encode(&status, &body);
 		ipc_reply(ch, OP_STATUS, m->id, &body, -1);
-	} else {
+	} else if (m->op == OP_JOB) {
 		seen->jobs++;
 		ipc_reply(ch, OP_JOB, m->id, NULL, -1);
 		ipc_put_text(&body, "one \"line\"\n");
@@ -121,7 +122,7 @@ peer_end(void *ctx, struct ipc_channel *ch)
 static int
 peer_run(int fd)
 {
-	static const uint16_t allowed[] = { OP_STATUS, OP_JOB, 0 };
+	static const uint16_t allowed[] = { OP_STATUS, OP_JOB, OP_JOB_FILE, OP_JOB_GO, 0 };
 	struct mu_loop *loop = mu_loop_new();
 	struct ipc_channel *ch = ipc_open(loop, fd, "admin", allowed, peer_request, peer_end, loop);
 
@@ -139,7 +140,9 @@ static void
 job_request(void *ctx, struct ipc_channel *ch, struct ipc_message *m)
 {
 	(void)ctx;
-	if (!api_console_job_take(api, m))
+	if (m->op == OP_JOB_OUTPUT)	/* here the supervisor's channel is the job's, too */
+		api_console_job_up(api, ch);
+	if (!api_console_job_take(api, ch, m))
 		ipc_refuse(ch, m->op);
 }
 
@@ -156,6 +159,13 @@ channel_get(void *ctx)
 	return ctx;
 }
 
+static const char *
+the_source(void *ctx, const char *name)
+{
+	(void)ctx;
+	return name == NULL || strcmp(name, "main") == 0 ? "main" : NULL;
+}
+
 static bool
 job_is_down(void *ctx)
 {
@@ -169,7 +179,7 @@ serve(int listen_fd, int stop_fd, void *ctx)
 	static const uint16_t allowed[] = { OP_JOB_OUTPUT, OP_JOB_END, 0 };
 	struct mu_loop *loop = mu_loop_new();
 	struct api_console_host host = { .loop = loop, .supervisor = channel_get, .job_is_up = job_is_down,
-		.listen_fd = listen_fd };
+		.source = the_source, .listen_fd = listen_fd };
 	struct mu_err err = MU_ERR_INIT;
 	struct mu_watch *stop;
 	int fds[2], status;
@@ -331,17 +341,103 @@ all_down(void **state)
 	return rig_stop(&rig);
 }
 
+/* --- What plans came to --------------------------------------------------------------------------- */
+
+static struct planned {
+	const char *name;
+	const char *content, *outcome;		/* what is to be applied, and what it is said to come to */
+	int64_t base, age_ms;			/* age of the newest plan */
+	const char *newest;			/* what that came to */
+	enum mu_rc want;
+	const char *text;			/* what is told of it */
+} planned_rows[] = {
+	{ "P5_2_what_was_planned_is_applied", "a", "aa", 3, 0, "aa", MU_OK,
+	    "of 9 people 2 would change" },
+	{ "P5_2_not_when_the_world_moved_since_the_plan", "a", "aa", 3, 0, "bb", MU_ECONFLICT,
+	    "then 2 people would have changed, now 2" },
+	{ "P5_2_nor_for_a_plan_of_another_version", "a", "aa", 4, 0, "aa", MU_ECONFLICT,
+	    "nobody has planned" },
+	{ "P5_2_nor_for_a_plan_of_other_files", "b", "aa", 3, 0, "aa", MU_ECONFLICT,
+	    "nobody has planned" },
+	{ "P5_2_nor_when_the_plan_is_too_old", "a", "aa", 3, API_OUTCOME_MAX_MS + 1, "aa", MU_ECONFLICT,
+	    "nobody has planned" },
+	{ "P5_2_nor_for_what_no_plan_came_to", "a", "cc", 3, 0, "aa", MU_ECONFLICT,
+	    "other people than then" },
+};
+
+static void
+plan_came_to(struct api_console *c, const char *outcome)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+	MU_AUTO(json_freep) struct json_node *result = NULL;
+	struct mu_err err = MU_ERR_INIT;
+
+	mu_buf_format(&text, "{\"base\":3,\"changed\":2,\"outcome\":\"%s\",\"people\":9,\"worst\":"
+	    "[\"ann is shut out\"]}", outcome);
+	assert_int_equal(MU_OK, json_parse(text.data, text.size_bytes, SIZE_MAX, "result", &result, &err));
+	outcome_remember(c, result);
+}
+
+static void
+planned_row(void **state)
+{
+	static char name[] = "roles.yaml", planned_content[] = "a";
+	const struct planned *r = *state;
+	MU_AUTO(mu_freep) char *content = mu_strdup(r->content);
+	MU_AUTO(mu_buf_clear) struct mu_buf lines = MU_BUF_INIT;
+	struct policy_file plan = { name, planned_content }, given = { name, content };
+	struct api_console c = { .job.policy = { &plan, 1 } };
+	struct mu_err err = MU_ERR_INIT;
+
+	plan_came_to(&c, "aa");
+	c.outcomes[0].ended_ms -= r->age_ms + 1;
+	plan_came_to(&c, r->newest);
+	c.outcomes[1].ended_ms -= r->age_ms;
+	assert_int_equal(r->want, api_console_outcome_check(&c, &given, 1, r->base, r->outcome, &lines, &err));
+	assert_non_null(strstr(r->want == MU_OK ? lines.data : err.text, r->text));
+	for (size_t i = 0; i < CONSOLE_OUTCOMES; i++)
+		outcome_clear(&c.outcomes[i]);
+}
+
+/* More than are kept: the oldest are forgotten, and nothing leaks. */
+static void
+only_the_newest_plans_are_remembered(void **state)
+{
+	static char name[] = "roles.yaml", first[] = "first", other[] = "other";
+	struct policy_file plan = { name, first };
+	struct api_console c = { .job.policy = { &plan, 1 } };
+	MU_AUTO(mu_buf_clear) struct mu_buf lines = MU_BUF_INIT;
+	struct mu_err err = MU_ERR_INIT;
+
+	(void)state;
+	plan_came_to(&c, "aa");
+	assert_int_equal(MU_OK, api_console_outcome_check(&c, &plan, 1, 3, "aa", &lines, &err));
+	plan.content = other;
+	for (size_t i = 0; i < CONSOLE_OUTCOMES; i++)
+		plan_came_to(&c, "bb");
+	plan.content = first;
+	assert_int_equal(MU_ECONFLICT, api_console_outcome_check(&c, &plan, 1, 3, "aa", &lines, &err));
+	for (size_t i = 0; i < CONSOLE_OUTCOMES; i++)
+		outcome_clear(&c.outcomes[i]);
+}
+
 int
 main(void)
 {
-	static const struct CMUnitTest tests[] = {
+	static const struct CMUnitTest others[] = {
 		cmocka_unit_test(status_says_how_things_stand),
 		cmocka_unit_test(without_the_store_the_processes_still_show),
 		cmocka_unit_test(a_plan_runs_and_is_recorded),
 		cmocka_unit_test(a_job_that_cannot_be_recorded_does_not_run),
 		cmocka_unit_test(malformed_jobs_are_400),
 		cmocka_unit_test(a_job_that_dies_is_missed),
+		cmocka_unit_test(only_the_newest_plans_are_remembered),
 	};
+	struct CMUnitTest tests[MU_COUNT(others) + MU_COUNT(planned_rows)];
 
+	(void)memcpy(tests, others, sizeof(others));
+	for (size_t i = 0; i < MU_COUNT(planned_rows); i++)
+		tests[MU_COUNT(others) + i] = (struct CMUnitTest){ .name = planned_rows[i].name,
+		    .test_func = planned_row, .initial_state = &planned_rows[i] };
 	return cmocka_run_group_tests(tests, all_up, all_down);
 }
