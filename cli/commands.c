@@ -201,8 +201,9 @@ const struct command commands[] = {
 	    list_run, NULL, &list_quarantine },
 	{ "sync run", "[SOURCE] [--dry-run] [--reason TEXT]",
 	    "reads a source anew, whole",
-	    "SOURCE may be left out where there is one. --dry-run changes nothing: it prints what "
-	    "deciding about everybody anew would change.\n\n"
+	    "SOURCE may be left out where there is one. --dry-run changes nothing: it reads the "
+	    "directory by itself and prints what a real run would do now, down to accounts, whom "
+	    "the brake would hold, and what the read was worth.\n\n"
 	    "  muster sync run --dry-run\n",
 	    sync_run, "sync.run", NULL },
 	{ "policy check", "DIR",
@@ -217,15 +218,18 @@ const struct command commands[] = {
 	    policy_test_run, NULL, NULL },
 	{ "policy plan", "DIR",
 	    "says who would gain and lose what",
-	    "Computed on all people by the server; changes nothing.\n\n"
+	    "Computed on all people by the server; changes nothing. The worst comes first: who is "
+	    "shut out, loses power, loses, changes, gains power, gains; of each so many are shown, "
+	    "and all are counted. base and outcome are what policy apply goes by.\n\n"
 	    "  muster policy plan policies/\n",
 	    policy_plan_run, NULL, NULL },
-	{ "policy apply", "DIR [--base VERSION] [--reason TEXT]",
+	{ "policy apply", "DIR [--base VERSION] [--outcome DIGEST] [--reason TEXT]",
 	    "puts a folder of policies in force",
-	    "VERSION is the one that the plan was compared with, else the one in force now: where "
-	    "another has been applied since, it is refused; so is a policy under which no two "
-	    "administrators could change the policy again.\n\n"
-	    "  muster policy apply policies/ --base 4 --reason 'new office'\n",
+	    "It is planned anew first. VERSION and DIGEST are what the plan that you looked at "
+	    "said: where another policy has been applied since, or other people would change "
+	    "now, it is refused, also when it is approved. Refused as well is a policy under "
+	    "which no two administrators could change the policy again.\n\n"
+	    "  muster policy apply policies/ --base 4 --outcome 3f0c... --reason 'new office'\n",
 	    policy_apply_run, "policy.apply", NULL },
 
 	/* --- clients, administrators, audit --------------------------------------------------- */

@@ -15,15 +15,16 @@ int pending_deny_run(struct cli *c, const struct args *a);
 /* review.c */
 int review_run(struct cli *c, const struct args *a);
 
-/* sync.c; a plan's output is text, a line a change */
+/* sync.c */
 int sync_run(struct cli *c, const struct args *a);
-int sync_job(struct cli *c, const char *request_json);	/* POST /v1/jobs, and what came of it */
 
 /* policy.c */
 int policy_check_run(struct cli *c, const struct args *a);
 int policy_test_run(struct cli *c, const struct args *a);
 int policy_plan_run(struct cli *c, const struct args *a);
 int policy_apply_run(struct cli *c, const struct args *a);
+/* Has what a pending action would bring into force planned anew: the server goes by that. */
+int policy_pending_plan(struct cli *c, const char *digest);
 /* What differs between two versions' files, with '-' and '+' before the lines of each. */
 void policy_difference_show(FILE *to, const struct json_node *before,
     const struct json_node *after);

@@ -87,7 +87,15 @@ policy_show(struct cli *c, const struct json_node *action)
 	policy_difference_show(c->err, json_find(root, "files"), json_find(args, "files"));
 }
 
-/* Shows the action, asks for the code, sends the decision. */
+/* Is it a policy that waits? */
+static bool
+is_policy(const struct json_node *action)
+{
+	return mu_text_equal(json_find_text(action, "action"), "policy.apply") &&
+	    mu_text_equal(json_find_text(action, "state"), "pending");
+}
+
+/* Shows the action, asks for the code, sends the decision; before a policy is approved it is planned. */
 static int
 decide(struct cli *c, const char *id, const char *verb, const char *reason,
     struct json_node **out_action, struct json_node **out_shown)
@@ -100,6 +108,12 @@ decide(struct cli *c, const char *id, const char *verb, const char *reason,
 		return status;
 	mu_buf_format(&target, "/v1/actions/%s", digest.data);
 	status = talk_ask(c, "GET", target.data, NULL, out_shown);
+	if (status == CLI_DONE && reason == NULL && is_policy(*out_shown)) {
+		json_freep(out_shown);
+		status = policy_pending_plan(c, digest.data);
+		if (status == CLI_DONE)
+			status = talk_ask(c, "GET", target.data, NULL, out_shown);
+	}
 	if (status != CLI_DONE)
 		return status;
 	if (!c->json)

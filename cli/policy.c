@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/act.h"
+#include "cli/job.h"
 #include "cli/show.h"
-#include "cli/talk.h"
 #include "config/yaml.h"
 #include "json/write.h"
 
@@ -200,46 +200,67 @@ names_check(const struct cli *c, const struct policy_folder *folder)
 	return CLI_DONE;
 }
 
+/* What is asked for: a plan of these files. */
+static void
+plan_request(const struct policy_folder *folder, bool as_json, struct mu_buf *out)
+{
+	struct json_writer w;
+
+	json_begin(&w, out);
+	json_object_begin(&w, NULL);
+	files_write(&w, folder);
+	json_text(&w, "form", as_json ? "json" : "text");
+	json_text(&w, "kind", "plan");
+	json_object_end(&w);
+	json_end(&w);
+}
+
+static const char deciding[] = "deciding about everybody by this policy ...";
+
 int
 policy_plan_run(struct cli *c, const struct args *a)
 {
 	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
 	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
-	struct json_writer w;
 	int status = folder_parse(c, args_get(a, "DIR"), &r);
 
 	if (status == CLI_DONE)
 		status = names_check(c, &r.folder);
 	if (status != CLI_DONE)
 		return status;
-	json_begin(&w, &request);
-	json_object_begin(&w, NULL);
-	files_write(&w, &r.folder);
-	json_text(&w, "kind", "plan");
-	json_object_end(&w);
-	json_end(&w);
-	return sync_job(c, request.data);
+	plan_request(&r.folder, c->json, &request);
+	return job_show(c, request.data, deciding);
 }
 
-/* The version that is to be replaced: as the plan said, else the one in force now. */
+/* What is planned now; what an earlier plan said stands in its place where it is given. */
+struct planned {
+	struct json_node *answer;
+	int64_t base;
+	const char *outcome;
+};
+
 static int
-base_find(struct cli *c, const char *given, int64_t *out_base)
+planned_find(struct cli *c, const struct args *a, const struct policy_folder *folder,
+    struct planned *out)
 {
-	MU_AUTO(json_freep) struct json_node *root = NULL;
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+	const char *base = args_get(a, "base"), *outcome = args_get(a, "outcome");
+	const struct json_node *result;
 	int status;
 
-	if (given != NULL && !mu_int_parse(given, 0, VERSION_MAX, out_base))
-		return cli_usage(c, "--base %s is no version", given);
-	if (given != NULL)
-		return CLI_DONE;
-	status = talk_open(c, TALK_SESSION);
-	if (status == CLI_DONE)
-		status = talk_ask(c, "GET", "/v1/policy", NULL, &root);
-	if (status == CLI_DONE && !json_find_int(root, "version", out_base)) {
-		cli_say(c, "the server's answer holds no version");
+	if (base != NULL && !mu_int_parse(base, 0, VERSION_MAX, &out->base))
+		return cli_usage(c, "--base %s is no version", base);
+	plan_request(folder, false, &request);
+	status = job_run(c, request.data, deciding, &out->answer);
+	if (status != CLI_DONE)
+		return status;
+	result = json_find(out->answer, "result");
+	out->outcome = outcome != NULL ? outcome : json_find_text(result, "outcome");
+	if (out->outcome == NULL || (base == NULL && !json_find_int(result, "base", &out->base))) {
+		cli_say(c, "the server's answer holds no version and no outcome");
 		return CLI_FAILED;
 	}
-	return status;
+	return CLI_DONE;
 }
 
 int
@@ -247,23 +268,42 @@ policy_apply_run(struct cli *c, const struct args *a)
 {
 	MU_AUTO(reading_clear) struct reading r = { .policy = NULL };
 	MU_AUTO(mu_buf_clear) struct mu_buf args_json = MU_BUF_INIT;
+	struct planned planned = { .answer = NULL };
 	struct json_writer w;
-	int64_t base = 0;
 	int status = folder_parse(c, args_get(a, "DIR"), &r);
 
 	if (status == CLI_DONE)
 		status = names_check(c, &r.folder);
 	if (status == CLI_DONE)
-		status = base_find(c, args_get(a, "base"), &base);
-	if (status != CLI_DONE)
-		return status;
-	json_begin(&w, &args_json);
+		status = planned_find(c, a, &r.folder, &planned);
+	if (status == CLI_DONE) {
+		json_begin(&w, &args_json);
+		json_object_begin(&w, NULL);
+		json_int(&w, "base", planned.base);
+		files_write(&w, &r.folder);
+		json_text(&w, "outcome", planned.outcome);
+		json_object_end(&w);
+		json_end(&w);
+		status = act_with(c, a, args_json.data);
+	}
+	json_freep(&planned.answer);
+	return status;
+}
+
+int
+policy_pending_plan(struct cli *c, const char *digest)
+{
+	MU_AUTO(json_freep) struct json_node *answer = NULL;
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+	struct json_writer w;
+
+	json_begin(&w, &request);
 	json_object_begin(&w, NULL);
-	json_int(&w, "base", base);
-	files_write(&w, &r.folder);
+	json_text(&w, "action", digest);
+	json_text(&w, "kind", "plan");
 	json_object_end(&w);
 	json_end(&w);
-	return act_with(c, a, args_json.data);
+	return job_run(c, request.data, deciding, &answer);
 }
 
 /* --- What an approver sees -------------------------------------------------------------------- */

@@ -1,45 +1,11 @@
 #include "cli/groups.h"
 
 #include "cli/act.h"
-#include "cli/show.h"
+#include "cli/job.h"
 #include "cli/talk.h"
 #include "json/write.h"
 
 #include <string.h>
-
-int
-sync_job(struct cli *c, const char *request_json)
-{
-	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
-	MU_AUTO(json_freep) struct json_node *answer = NULL;
-	struct mu_err err = MU_ERR_INIT;
-	const char *output;
-	int64_t ended = 1, base;
-	bool unanswered;
-	int status = talk_open(c, TALK_SESSION);
-
-	if (status != CLI_DONE)
-		return status;
-	mu_buf_text_add(&body, request_json);
-	if (c->is_terminal)
-		show_line(c->err, "deciding about everybody ...");
-	status = talk_try(c, "POST", "/v1/jobs", &body, TALK_JOB_MS, &answer, &unanswered, &err);
-	if (unanswered)
-		return cli_fail(c, &err);
-	if (status != CLI_DONE)
-		return status;
-	output = json_find_text(answer, "output");
-	(void)json_find_int(answer, "status", &ended);
-	if (c->json) {
-		show_node(c->out, answer);
-	} else {
-		show_text(c->out, output == NULL ? "" : output);
-		if (json_find_int(answer, "base", &base))
-			show_line(c->out, "compared with version %lld, which is in force",
-			    (long long)base);
-	}
-	return ended == 0 ? CLI_DONE : CLI_FAILED;
-}
 
 /* The source that is meant where none is said: the only one there is. */
 static int
@@ -64,6 +30,23 @@ source_find(struct cli *c, struct mu_buf *out_name)
 	return CLI_DONE;
 }
 
+static int
+dry_run(struct cli *c, const char *source)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf request = MU_BUF_INIT;
+	struct json_writer w;
+
+	json_begin(&w, &request);
+	json_object_begin(&w, NULL);
+	json_text(&w, "form", c->json ? "json" : "text");
+	json_text(&w, "kind", "dry-run");
+	if (source != NULL)
+		json_text(&w, "source", source);
+	json_object_end(&w);
+	json_end(&w);
+	return job_show(c, request.data, "reading the directory and deciding ...");
+}
+
 int
 sync_run(struct cli *c, const struct args *a)
 {
@@ -72,7 +55,7 @@ sync_run(struct cli *c, const struct args *a)
 	int status = CLI_DONE;
 
 	if (args_has(a, "dry-run"))
-		return sync_job(c, "{\"kind\":\"plan\"}");
+		return dry_run(c, args_get(a, "SOURCE"));
 	if (args_has(a, "SOURCE"))
 		mu_buf_text_add(&source, args_get(a, "SOURCE"));
 	else

@@ -34,7 +34,7 @@ sync run|--dry-run --reason
 policy check|
 policy test|
 policy plan|
-policy apply|--base --reason
+policy apply|--base --outcome --reason
 client add|--platform --csr --cert --reason
 client list|
 client renew|--csr --reason

@@ -36,7 +36,7 @@ _muster() {
 		"policy check||names every fault in a folder of policies, here"
 		"policy test||runs the cases in DIR/cases, here"
 		"policy plan||says who would gain and lose what"
-		"policy apply|--base --reason|puts a folder of policies in force"
+		"policy apply|--base --outcome --reason|puts a folder of policies in force"
 		"client add|--platform --csr --cert --reason|lets a platform's client at the token API"
 		"client list||lists the clients of the token API"
 		"client renew|--csr --reason|issues a client's next certificate"
