@@ -30,13 +30,13 @@ bytes_encode(const struct store_policy *p, struct mu_buf *b)
 
 /*
  * The bytes under its MAC: its digest, however long the files are. Versions of before have one over
- * the bytes themselves.
+ * the bytes themselves, which go on with a number where these have a word.
  */
 static void
 mac_encode(const struct store_policy *p, const unsigned char digest[CRYPTO_SHA256_BYTES],
     struct mu_buf *b)
 {
-	mu_buf_format(b, "policy/2:%lld:", (long long)p->version);
+	mu_buf_format(b, "policy:%lld:digest:", (long long)p->version);
 	mu_buf_column_add(b, digest, CRYPTO_SHA256_BYTES);
 	text_column_add(b, p->applied_by);
 }

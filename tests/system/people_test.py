@@ -321,12 +321,16 @@ def P5_2_a_policy_is_planned_and_applied_by_two_and_followed_at_once(stage):
     stale = policies(stage, "stale", brake=lambda t: t.replace("at_least: 5", "at_least: 6", 1))
     administrator = stage.office.free()
     plan = administrator.muster("--json", "policy", "plan", fresh).json
-    assert plan["base"] == base and plan["status"] == 0, plan
-    lines = plan["output"].splitlines()
+    assert plan["result"]["base"] == base and plan["status"] == 0, plan
+    changed = {one["person"]["uid"]: one for one in plan["people"]}
+    assert set(changed) == {p.uid for p in sold}, "others change, too"
+    for one in changed.values():
+        assert one["lost"] == ["sales"] and one["gained"] == ["trade"] and one["how"] == "changes", one
+    text = administrator.muster("policy", "plan", fresh).out
     for person in sold:
-        line, = [one for one in lines if one.startswith(f"{person.uid} ")]
+        line, = [one for one in text.splitlines() if one.startswith(f"{person.uid} ")]
         assert "loses sales" in line and "gains trade" in line, line
-    assert not any(p.uid in plan["output"] for p in OPERATIONS), "others change, too"
+    assert f"outcome {plan['result']['outcome']}\n" in text, text
 
     asker, asked = stage.office.act("policy", "apply", fresh, "--base", base, expect=3)
     other, slower = stage.office.act("policy", "apply", stale, "--base", base, expect=3,
@@ -435,7 +439,7 @@ def what_is_looked_at_is_shown_to_people_and_to_programs(stage):
     text, sources = looks(stage, "sync", "status")
     assert sources["sources"][0]["name"] == "main" and "complete" in text, text
     text, plan = looks(stage, "sync", "run", "--dry-run")
-    assert plan["job"] == "plan" and plan["status"] == 0 and plan["output"] == text, (plan, text)
+    assert plan["status"] == 0 and plan["people"] == [] and "0 would change" in text, (plan, text)
     for nobody in (["person", "show", "no.body"], ["person", "explain", "no.body"], ["platform", "show", "moon"]):
         done = stage.office.staff[0].muster(*nobody, expect=1)
         assert done.err and not done.out, done
