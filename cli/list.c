@@ -24,9 +24,8 @@ const struct list_row list_pending = { "/v1/pending", "pending", NULL,
 	{ "REASON", "reason" }, { "NEEDS", "needs.approvals" }, { "LAPSES", "lapses_at" },
 } };
 const struct list_row list_brake = { "/v1/brake", "held", NULL, "nobody is held", {
-	{ "SOURCE", "source" }, { "WHO", "person" }, { "SINCE", "since" },
-	{ "RELEASED", "released" },
-	{ "REASON", "reason" },
+	{ "SOURCE", "source" }, { "WHO", "person" }, { "KIND", "kind" },
+	{ "SINCE", "since" }, { "RELEASED", "released" }, { "REASON", "reason" },
 } };
 const struct list_row list_reviews = { "/v1/reviews", "reviews", "after",
     "nothing has to be confirmed", {

@@ -15,6 +15,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON directory_group, directory_member TO mus
 GRANT SELECT, INSERT, UPDATE ON source_search, source_verdict TO muster_cycle;
 GRANT SELECT, INSERT, UPDATE, DELETE ON quarantine TO muster_cycle;
 GRANT SELECT, INSERT, DELETE ON brake_effect, brake_hold TO muster_cycle;
+GRANT SELECT, INSERT, UPDATE, DELETE ON brake_people TO muster_cycle;
+GRANT SELECT, UPDATE ON brake_turn TO muster_cycle;
 GRANT SELECT (account_id, person_id, platform, name, subject, wanted_state, roles, entitlements, version, mac,
 	settled_version, urgent, debt_since), INSERT,
 	UPDATE (name, wanted_state, roles, entitlements, version, mac, urgent, debt_since, next_attempt_at, attempts, parked)
@@ -57,7 +59,7 @@ GRANT SELECT, DELETE ON credential TO muster_claim;
 -- admin: looks at all but sealed credentials, knows administrators, and executes actions: people are decided anew as by
 -- cycle, but nobody is made
 GRANT SELECT ON person, directory_group, directory_member, source_search, source_verdict, quarantine, brake_effect,
-	brake_hold, lease, account, receipt, audit_record, audit_pending, audit_leaf, audit_checkpoint, pull_count,
+	brake_hold, brake_people, lease, account, receipt, audit_record, audit_pending, audit_leaf, audit_checkpoint, pull_count,
 	policy_version, policy_file TO muster_admin;
 GRANT SELECT (account_id, set_at), DELETE ON credential TO muster_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON token_client TO muster_admin;
@@ -70,13 +72,13 @@ GRANT SELECT, INSERT, UPDATE ON identification, sync_request TO muster_admin;
 GRANT UPDATE ON person TO muster_admin;
 GRANT INSERT, UPDATE (name, wanted_state, roles, entitlements, version, mac, settled_version, urgent, debt_since,
 	next_attempt_at, attempts, parked, claimed_at) ON account TO muster_admin;
-GRANT INSERT ON brake_effect TO muster_admin;
+GRANT INSERT, UPDATE (people) ON brake_people TO muster_admin;
 GRANT UPDATE (released), DELETE ON brake_hold TO muster_admin;
 GRANT INSERT ON policy_version, policy_file TO muster_admin;
 
 -- work: computes, changes nothing
 GRANT SELECT ON person, directory_group, directory_member, source_search, source_verdict, quarantine, brake_effect,
-	brake_hold, account, receipt, policy_version, policy_file, requested_grant, identification TO muster_work;
+	brake_hold, brake_people, account, receipt, policy_version, policy_file, requested_grant, identification TO muster_work;
 
 -- Everyone who causes something records it, in the same transaction.
 GRANT INSERT ON audit_record, audit_pending

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "store/brake.h"
 #include "store/source.h"
 
 #include <assert.h>

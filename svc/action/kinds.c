@@ -14,6 +14,7 @@
 #include "config/yaml.h"
 #include "crypto/cert.h"
 #include "crypto/digest.h"
+#include "store/brake.h"
 #include "store/client.h"
 #include "store/credential.h"
 #include "store/grant.h"
@@ -517,13 +518,14 @@ static enum mu_rc
 brake_execute(struct action_job *j, struct mu_err *err)
 {
 	MU_AUTO(store_holds_clear) struct store_holds holds = { NULL, 0 };
-	MU_AUTO(mu_freep) struct mu_uuid *ids = mu_alloc_zero(j->doc->target_count, sizeof(*ids));
+	MU_AUTO(mu_freep) struct mu_uuid *ids = NULL;
 	const char *source = text_of(j, ARG_SOURCE);
 	char actor[MU_UUID_TEXT_BYTES];
 	size_t count = 0, others = 0;
 
 	if (store_brake_hold_list(j->host->store, source, &holds, err) != MU_OK)
 		return err->rc;
+	ids = mu_alloc_zero(holds.count + 1, sizeof(*ids));
 	for (size_t i = 0; i < holds.count; i++) {
 		const struct store_hold *x = &holds.list[i];
 
@@ -541,6 +543,7 @@ brake_execute(struct action_job *j, struct mu_err *err)
 	if (count == 0)
 		return mu_fail(err, MU_EABSENT, "the brake of %s holds none of them any more",
 		    source);
+	count = action_uuids_unique(ids, count);	/* somebody may be held for two reasons */
 	if (others > 0)
 		mu_buf_format(&j->lines, "%zu more are held and stay so: release them after"
 		    " these\n", others);

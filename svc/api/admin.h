@@ -90,7 +90,7 @@
  * GET /v1/platforms/{name}			PLATFORM and "settings": [{"key", "value"}], secrets left out
  *	PLATFORM: {"accounts", "adapter", "name", "oldest_debt"?, "parked", "unsettled", "url"?}
  * GET /v1/sources				{"quarantine": [{"entry", "reason", "since", "source"}], "sources": as in status}
- * GET /v1/brake				{"held": [{"person": PERSON-REF, "reason", "released", "since", "source"}]}
+ * GET /v1/brake				{"held": [{"kind": "removal" | "power" | "join", "person": PERSON-REF, "reason", "released", "since", "source"}]}
  * GET /v1/clients				{"clients": [{"configured", "fingerprint", "name", "not_after", "platform"}]}
  * GET /v1/administrators			{"administrators": [{"active", "conflict"?: ROLE, "enrolled_at", "enrolled_by"?: PERSON-REF,
  *	"failures", "locked_at"?, "person": PERSON-REF, "role", "state", "blocked"}]}

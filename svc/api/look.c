@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/section.h"
 #include "http/problem.h"
+#include "store/brake.h"
 #include "store/client.h"
 #include "store/look.h"
 #include "store/policy.h"
@@ -217,6 +218,7 @@ brake_look(struct ask *a, struct json_writer *w, int64_t *out_rows, struct mu_er
 		if (is_scoped && !ask_reaches(a, people_find(&people, &h->person_id)))
 			continue;
 		json_object_begin(w, NULL);
+		json_text(w, "kind", brake_kind_name(h->kind));
 		person_ref_write(w, "person", &h->person_id, h->display_name, h->uid);
 		json_text(w, "reason", h->reason);
 		json_bool(w, "released", h->released);

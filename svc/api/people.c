@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "filter/filter.h"
 #include "http/problem.h"
+#include "store/brake.h"
 #include "store/look.h"
-#include "store/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -404,8 +404,11 @@ person_explain(struct ask *a, const struct store_person *p, const char *role,
 	if (store_brake_hold_find(a->api->store, &p->person_id, 1, &held, err) != MU_OK)
 		return err->rc;
 	subject.sourceless = !actions->source_exists(actions->ctx, p->source);
-	if (is_held(&held, &p->person_id) || subject.sourceless)
+	if (subject.sourceless)
 		subject.kept = &p->roles;
+	for (size_t i = 0; i < held.count; i++)
+		if (held.list[i].kind == BRAKE_REMOVAL && !held.list[i].released)
+			subject.kept = &p->roles;
 	for (size_t i = 0; i < p->grant_count; i++)
 		if (p->grants[i].starts_at_s <= a->now_ms / 1000 &&
 		    p->grants[i].ends_at_s > a->now_ms / 1000)

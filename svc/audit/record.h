@@ -25,7 +25,7 @@ enum audit_kind {
 	AUDIT_ACCOUNT_REFUSED,		/* person, platform, reason: could not even be wanted */
 	AUDIT_SOURCE_VERDICT,		/* source, verdict, text */
 	AUDIT_ENTRY_QUARANTINED,	/* source, entry (UUID), reason */
-	AUDIT_BRAKE_TRIPPED,		/* source, wanted, limit */
+	AUDIT_BRAKE_TRIPPED,		/* source, scope, of, effect, wanted, limit, within_s, held */
 	AUDIT_POLICY_SEEDED,		/* version, digest */
 	AUDIT_PROVISION_STEP,		/* person, account, platform, step, outcome, sessions_ended, text */
 	AUDIT_PROVISION_SETTLED,	/* person, account, platform, version */

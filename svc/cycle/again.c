@@ -79,8 +79,10 @@ batch_decide(const struct cycle_again_host *host, const struct uuids *ids, int64
 		struct decided *d = batch_add(b, &rows.list[i]);
 		struct cycle_news again;
 
-		d->hold = batch_hold_of(&holds, &d->person.person_id);
-		again = (struct cycle_news){ .held = d->hold == BATCH_HELD };
+		batch_holds_of(&holds, d);
+		d->withhold = batch_withhold(d);
+		again = (struct cycle_news){ .held = d->hold[BRAKE_REMOVAL] == BATCH_HELD,
+			.withhold = d->withhold };
 		if (cycle_decide(host->rules, host->store, &d->person, &again, now_ms / 1000,
 		    &d->change, err) != MU_OK)
 			return mu_wrap(err, "person %s", mu_uuid_format(&d->person.person_id,

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cycle/brake_priv.h"
 #include "store/source.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,16 +115,32 @@ person_new(struct store_person *p, const char *source, const struct slice_person
 	mu_uuid_new(&p->person_id);
 }
 
+/* What is withheld of what they would gain: by a hold, or because this very batch trips. */
+static enum policy_withhold
+withhold_of(const struct cycle_apply *a, const struct decided *d)
+{
+	enum policy_withhold by_hold = batch_withhold(d);
+
+	if (by_hold == POLICY_NOTHING_NEW ||
+	    uuids_has(&a->withheld[BRAKE_JOIN], &d->person.entry_uuid))
+		return POLICY_NOTHING_NEW;
+	if (by_hold == POLICY_NO_POWER ||
+	    uuids_has(&a->withheld[BRAKE_POWER], &d->person.entry_uuid))
+		return POLICY_NO_POWER;
+	return POLICY_GIVE_ALL;
+}
+
 /* Decides; a person whose entry is at fault is quarantined and left as they were. */
 static enum mu_rc
-decide_one(struct cycle_apply *a, struct decided *d, const struct cycle_news *news,
-    struct mu_err *err)
+decide_one(struct cycle_apply *a, struct decided *d, struct cycle_news *news, struct mu_err *err)
 {
 	char entry[MU_UUID_TEXT_BYTES];
 	struct audit_field fields[3];
-	enum mu_rc rc = cycle_decide(&a->host->rules, a->host->store, &d->person, news,
-	    a->now_ms / 1000, &d->change, err);
+	enum mu_rc rc;
 
+	news->withhold = d->withhold = withhold_of(a, d);
+	rc = cycle_decide(&a->host->rules, a->host->store, &d->person, news, a->now_ms / 1000,
+	    &d->change, err);
 	d->heard = news->heard;
 	d->kept = news->held;
 	if (rc == MU_OK)
@@ -175,7 +191,7 @@ entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person
 		}
 		d = batch_add(b, row);
 		d->entry = entries[i];
-		d->hold = batch_hold_of(holds, &d->person.person_id);
+		batch_holds_of(holds, d);
 		rc = decide_one(a, d, &news, err);
 	}
 	for (size_t i = 0; i < count; i++)
@@ -195,8 +211,8 @@ rows_decide(struct cycle_apply *a, struct batch *b, struct store_people *rows,
 		if (rows->list[i].source == NULL)	/* was an entry of this slice */
 			continue;
 		d = batch_add(b, &rows->list[i]);
-		d->hold = batch_hold_of(holds, &d->person.person_id);
-		news.held = !gone && d->hold == BATCH_HELD;
+		batch_holds_of(holds, d);
+		news.held = !gone && d->hold[BRAKE_REMOVAL] == BATCH_HELD;
 		if (decide_one(a, d, &news, err) != MU_OK)
 			return err->rc;
 	}
@@ -258,133 +274,14 @@ people_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 	return rows_decide(a, b, &others, &holds, false, err);
 }
 
-/* --- Brake ---------------------------------------------------------------------------------- */
-
-static void
-hold(struct cycle_apply *a, struct decided *d)
-{
-	d->skip = d->holds = true;
-	if (d->hold == BATCH_HELD)
-		return;
-	a->held++;
-	store_brake_hold_add(a->host->store, d->person.source, &d->person.person_id,
-	    d->change.reason, a->now_ms / 1000);
-}
-
-static void
-defer(struct cycle_apply *a, struct decided *d)
-{
-	d->skip = true;
-	if (d->entry != NULL && a->deferred->people_count < a->deferred_keep) {
-		slice_person_copy(a->deferred, d->entry);
-	} else if (d->entry != NULL) {
-		a->deferred_over = true;
-		hold(a, d);
-	} else if (d->heard) {
-		uuids_add(&a->deferred->removed_people, &d->person.entry_uuid);
-	} else {
-		uuids_add(&a->deferred->redecide, &d->person.person_id);
-	}
-}
-
-static enum mu_rc
-brake_limit(struct cycle_apply *a, const char *source, int64_t *out_limit, int64_t *out_used,
-    struct mu_err *err)
-{
-	const struct policy *policy = a->host->rules.policy;
-	int64_t people;
-
-	if (store_person_count(a->host->store, source, &people, err) != MU_OK ||
-	    store_brake_effect_count(a->host->store, source, "removal",
-	    a->now_ms / 1000 - policy_removals_within_s(policy), out_used, err) != MU_OK)
-		return err->rc;
-	*out_limit = policy_removals_limit(policy, people);
-	return MU_OK;
-}
-
-/* A removal that nobody has held or let pass before. */
-static bool
-is_removal(const struct decided *d)
-{
-	return !d->skip && d->change.removal && !d->kept && d->hold == BATCH_FREE;
-}
-
-static bool
-is_removal_of(const struct decided *d, const char *source)
-{
-	return is_removal(d) && strcmp(d->person.source, source) == 0;
-}
-
-/* Counts a source's removals; those over the limit are held together, before any takes effect. */
-static enum mu_rc
-brake_source(struct cycle_apply *a, struct batch *b, const char *source, struct mu_err *err)
-{
-	int64_t removals = 0, limit, used;
-	char wanted_text[24], limit_text[24];
-	struct audit_field fields[4];
-
-	if (brake_limit(a, source, &limit, &used, err) != MU_OK)
-		return err->rc;
-	for (size_t i = 0; i < b->count; i++)
-		if (is_removal_of(&b->list[i], source)) {
-			b->list[i].braked = true;
-			removals++;
-		}
-	if (used + removals <= limit && !a->force_hold)
-		return MU_OK;
-	for (size_t i = 0; i < b->count; i++)
-		if (is_removal_of(&b->list[i], source))
-			hold(a, &b->list[i]);
-	(void)snprintf(wanted_text, sizeof(wanted_text), "%lld", (long long)(used + removals));
-	(void)snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
-	mu_log("brake.tripped", "source", source, "kind", "removal", "wanted", wanted_text,
-	    "limit", limit_text, "remedy",
-	    "look at the directory; two administrators release the brake", NULL);
-	fields[0] = (struct audit_field)AUDIT_TEXT("source", source);
-	fields[1] = (struct audit_field)AUDIT_NUMBER("wanted", used + removals);
-	fields[2] = (struct audit_field)AUDIT_NUMBER("limit", limit);
-	fields[3] = (struct audit_field)AUDIT_NUMBER("held", removals);
-	audit_record(a->host->store, AUDIT_BRAKE_TRIPPED, a->now_ms, fields, 4, NULL);
-	return MU_OK;
-}
-
-/*
- * Defers what has to wait, holds who is held, lets pass who was released; of the rest each source
- * is counted on its own: the clock brings several.
- */
-static enum mu_rc
-brake(struct cycle_apply *a, struct batch *b, struct mu_err *err)
-{
-	for (size_t i = 0; i < b->count; i++) {
-		struct decided *d = &b->list[i];
-		bool waits = d->heard ? a->defer_news : a->defer_rows;
-		bool unsure = a->rows_unsure && d->entry == NULL && !d->heard;
-
-		if (d->skip || d->kept || d->braked || (!d->change.removal && !unsure))
-			continue;
-		if (d->hold == BATCH_HELD && d->change.removal)	/* until released or back */
-			hold(a, d);
-		else if (waits && (d->hold == BATCH_FREE || d->entry == NULL))
-			defer(a, d);
-		else if (d->hold == BATCH_RELEASED)
-			d->braked = true;
-	}
-	for (size_t i = 0; i < b->count; i++) {
-		const struct decided *d = &b->list[i];
-
-		if (is_removal(d) && !d->braked &&
-		    brake_source(a, b, d->person.source, err) != MU_OK)
-			return err->rc;
-	}
-	return MU_OK;
-}
+/* --- Held ----------------------------------------------------------------------------------- */
 
 /* Every grant ends: who is held and has something to be looked at is decided by the row alone. */
 static enum mu_rc
 held_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 {
-	static const struct cycle_news held = { .held = true };
 	MU_AUTO(store_people_clear) struct store_people rows = { NULL, 0 };
+	MU_AUTO(store_holds_clear) struct store_holds holds = { .count = 0 };
 	MU_AUTO(uuids_clear) struct uuids ids = { .count = 0 };
 	struct store_people *const lists[] = { &rows };
 	const struct cycle_again_host host = batch_host(a);
@@ -399,12 +296,15 @@ held_decide(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 		return MU_OK;
 	uuids_sort(&ids);
 	if (store_person_lock_ids(a->host->store, ids.list, ids.count, &rows, err) != MU_OK ||
+	    batch_holds_read(&host, ids.list, ids.count, &holds, err) != MU_OK ||
 	    batch_rows_check(&host, lists, 1, a->now_ms, a->told, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < rows.count; i++) {
 		struct decided *d = batch_add(b, &rows.list[i]);
+		struct cycle_news held = { .held = true };
 
-		d->hold = BATCH_HELD;
+		batch_holds_of(&holds, d);
+		d->hold[BRAKE_REMOVAL] = BATCH_HELD;
 		if (decide_one(a, d, &held, err) != MU_OK)
 			return err->rc;
 	}
@@ -454,7 +354,10 @@ stays_postpone(struct cycle_apply *a, const struct batch *b, struct mu_err *err)
 	return MU_OK;
 }
 
-/* Whoever waits for an account name that another gets is decided on when that is written. */
+/*
+ * Whoever waits for an account name that another gets is decided on when that is written; whose
+ * gain is held, without it.
+ */
 static void
 again_collect(const struct batch *b, struct slice *out_again)
 {
@@ -466,6 +369,13 @@ again_collect(const struct batch *b, struct slice *out_again)
 		else if (d->again)
 			uuids_add(&out_again->redecide, &d->person.person_id);
 	}
+}
+
+void
+cycle_apply_clear(struct cycle_apply *a)
+{
+	for (size_t i = 0; i < MU_COUNT(a->withheld); i++)
+		uuids_clear(&a->withheld[i]);
 }
 
 enum mu_rc
@@ -481,7 +391,7 @@ cycle_apply(struct cycle_apply *a, struct mu_err *err)
 	if (groups_write(a, err) != MU_OK || people_decide(a, &b, err) != MU_OK)
 		return err->rc;
 	batch_claims_settle(&b);
-	if (brake(a, &b, err) != MU_OK || held_decide(a, &b, err) != MU_OK)
+	if (brake_batch(a, &b, err) != MU_OK || held_decide(a, &b, err) != MU_OK)
 		return err->rc;
 	batch_claims_settle(&b);
 	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK ||

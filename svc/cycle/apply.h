@@ -37,7 +37,12 @@ struct cycle_apply {
 	struct batch_written written;
 	size_t held;			/* newly */
 	bool deferred_over;		/* more than deferred_keep */
+	/* entries whose gain of that kind trips now: sorted, to be cleared */
+	struct uuids withheld[BRAKE_KIND_COUNT];
 };
+
+/* Ends what came of it. */
+void cycle_apply_clear(struct cycle_apply *a);
 
 MU_CHECKED enum mu_rc cycle_apply(struct cycle_apply *a, struct mu_err *err);
 

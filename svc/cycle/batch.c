@@ -1,4 +1,4 @@
-#include "cycle/batch_priv.h"
+#include "cycle/brake_priv.h"
 
 #include "base/log.h"
 #include "lifecycle/lifecycle.h"
@@ -172,16 +172,45 @@ batch_holds_read(const struct cycle_again_host *host, const struct mu_uuid *pers
 	return MU_OK;
 }
 
-enum batch_hold
-batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id)
+void
+batch_holds_of(const struct store_holds *holds, struct decided *d)
 {
-	struct store_hold key = { .person_id = *person_id };
+	struct store_hold key = { .person_id = d->person.person_id };
+	const struct store_hold *end = holds->list + holds->count;
 	const struct store_hold *hold = holds->count == 0 ? NULL :
 	    bsearch(&key, holds->list, holds->count, sizeof(*holds->list), by_person);
 
 	if (hold == NULL)
-		return BATCH_FREE;
-	return hold->released ? BATCH_RELEASED : BATCH_HELD;
+		return;
+	while (hold > holds->list && by_person(&hold[-1], &key) == 0)
+		hold--;
+	for (; hold < end && by_person(hold, &key) == 0; hold++)
+		d->hold[hold->kind] = hold->released ? BATCH_RELEASED : BATCH_HELD;
+}
+
+enum policy_withhold
+batch_withhold(const struct decided *d)
+{
+	if (d->hold[BRAKE_JOIN] == BATCH_HELD)
+		return POLICY_NOTHING_NEW;
+	return d->hold[BRAKE_POWER] == BATCH_HELD ? POLICY_NO_POWER : POLICY_GIVE_ALL;
+}
+
+void
+batch_platforms(const struct decided *d, enum brake_kind kind, struct strings *out_platforms)
+{
+	const struct cycle_change *ch = &d->change;
+
+	for (size_t i = 0; kind == BRAKE_POWER && i < ch->power.count; i++)
+		strings_add(out_platforms, ch->power.list[i]);
+	for (size_t i = 0; kind != BRAKE_POWER && i < ch->account_count; i++) {
+		const struct account_want *w = &d->person.accounts[ch->accounts[i].index].want;
+		bool was = ch->accounts[i].was == ACCOUNT_ENABLED;
+		bool is = w->state == ACCOUNT_ENABLED;
+
+		if (was != is && was == (kind == BRAKE_REMOVAL))
+			strings_add(out_platforms, w->platform);
+	}
 }
 
 /* --- Names: of two who are to get the same one, the second waits until the first has it ----- */
@@ -404,11 +433,7 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
 		    ch->accounts[k].urgent, now_s);
 	grants_drop(host, d, now_ms);
 	person_audit(host, d, now_ms);
-	if (ch->removal && d->braked) {
-		store_brake_effect_add(store, d->person.source, "removal", &d->person.person_id,
-		    now_s);
-		w->removals++;
-	}
+	brake_effects_add(host, d, now_s);
 	w->people++;
 	if (!is_gone(d->person.state) && (d->person.version == 0 || is_gone(ch->from)))
 		w->joined++;
@@ -438,6 +463,8 @@ enum mu_rc
 batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms,
     struct batch_written *out_written, struct mu_err *err)
 {
+	struct brake_tallies tallies = { .count = 0 };
+
 	if (b->count == 0)
 		return MU_OK;
 	if (policy_check(host, err) != MU_OK || accounts_mac(host, b, err) != MU_OK)
@@ -451,14 +478,14 @@ batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms
 		if (d->entry != NULL)
 			store_quarantine_drop(host->store, d->person.source,
 			    mu_uuid_format(&d->person.entry_uuid, entry));
-		if (d->change.write)
+		if (d->change.write) {
+			brake_person_tally(&tallies, d);
 			person_write(host, d, now_ms, out_written);
-		else if (d->change.refused_platform != NULL)
+		} else if (d->change.refused_platform != NULL) {
 			person_audit(host, d, now_ms);
-		/* The row alone does not know of an entry that is gone, its removal held. */
-		if (d->hold != BATCH_FREE &&
-		    (d->heard || (d->hold == BATCH_RELEASED && d->change.removal)))
-			store_brake_hold_drop(host->store, d->person.source, &d->person.person_id);
+		}
+		brake_holds_write(host, d, now_ms / 1000);
 	}
+	brake_tallies_write(host, &tallies, now_ms / 1000);
 	return MU_OK;
 }

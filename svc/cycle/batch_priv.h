@@ -10,12 +10,12 @@
 
 #include "cycle/cycle.h"
 #include "cycle/slice.h"
-#include "store/source.h"
+#include "store/brake.h"
 
 enum batch_hold {
 	BATCH_FREE,
-	BATCH_HELD,		/* by the brake: their removal waits for two people */
-	BATCH_RELEASED,		/* by two people: their removal passes unjudged */
+	BATCH_HELD,		/* by the brake: it waits for two people */
+	BATCH_RELEASED,		/* by two people: it passes unjudged */
 };
 
 /* One person: the row as it is to be, and what differs. */
@@ -29,12 +29,14 @@ struct decided {
 	bool skip;
 	/* to be decided on when the others have been written */
 	bool again;
-	/* has passed the brake, or is held by it: counts as an effect */
-	bool braked;
+	/* has passed the brake: counts as an effect */
+	bool counts[BRAKE_KIND_COUNT];
 	bool holds;				/* skipped because held */
 	/* held, and decided on as such: see cycle_news.held */
 	bool kept;
-	enum batch_hold hold;			/* as it was when the batch was locked */
+	/* as they were when the batch was locked */
+	enum batch_hold hold[BRAKE_KIND_COUNT];
+	enum policy_withhold withhold;		/* was decided on with this */
 	int64_t was_due_at_s;
 };
 
@@ -59,7 +61,12 @@ MU_CHECKED enum mu_rc batch_rows_check(const struct cycle_again_host *host,
 MU_CHECKED enum mu_rc batch_holds_read(const struct cycle_again_host *host,
     const struct mu_uuid *person_ids, size_t count, struct store_holds *out_holds,
     struct mu_err *err);
-enum batch_hold batch_hold_of(const struct store_holds *holds, const struct mu_uuid *person_id);
+void batch_holds_of(const struct store_holds *holds, struct decided *d);
+/* What these holds withhold of what they would gain. */
+enum policy_withhold batch_withhold(const struct decided *d);
+
+/* Where the change shuts them out, gives power, or lets them in: what the brake counts. */
+void batch_platforms(const struct decided *d, enum brake_kind kind, struct strings *out_platforms);
 
 /* Of two who are to get the same fresh account name, the second is skipped, to be decided again. */
 void batch_claims_settle(struct batch *b);
@@ -70,7 +77,7 @@ void batch_accounts_tell(const struct store_person *p, const struct cycle_change
 
 /* What came of writing. */
 struct batch_written {
-	size_t people, removals;
+	size_t people;
 	size_t joined;			/* new, or back */
 	bool accounts_changed;
 };

@@ -3,11 +3,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cycle/rows.h"
+#include "store/brake.h"
 #include "store/queue.h"
 #include "store/source.h"
 
 #define TICK_MS		1000
 #define LEASE_S		10
+#define PRUNE_MS	3600000		/* what the brake counts no more goes that often */
 #define DUE_MAX		1000000		/* looked at together; more are the next second's */
 
 struct cycle_clock {
@@ -22,6 +24,7 @@ struct cycle_clock {
 	struct slice deferred;
 	bool deferred_over;
 	bool fails;
+	int64_t pruned_ms;
 };
 
 /* To the beginning of the next second: due times are whole ones. */
@@ -76,6 +79,7 @@ static enum mu_rc
 page_run(struct cycle_clock *c, struct cycle_apply *a, struct mu_err *err)
 {
 	size_t page = c->due.count < ROWS_PAGE ? c->due.count : ROWS_PAGE;
+	bool prunes = a->now_ms - c->pruned_ms >= PRUNE_MS;
 
 	if (begin(c, err) != MU_OK)
 		return err->rc;
@@ -83,8 +87,14 @@ page_run(struct cycle_clock *c, struct cycle_apply *a, struct mu_err *err)
 		uuids_add(&a->slice->redecide, &c->due.list[c->due.count - page + i]);
 	a->defer_rows = c->runs || page < c->due.count;
 	a->deferred = &c->deferred;
-	if (cycle_apply(a, err) != MU_OK || store_commit(c->host->store, err) != MU_OK)
+	if (cycle_apply(a, err) != MU_OK)
 		return err->rc;
+	if (prunes)
+		store_brake_prune(c->host->store, a->now_ms / 1000 - POLICY_BRAKE_WITHIN_MAX_S);
+	if (store_commit(c->host->store, err) != MU_OK)
+		return err->rc;
+	if (prunes)
+		c->pruned_ms = a->now_ms;
 	c->due.count -= page;
 	c->runs = c->due.count + c->deferred.redecide.count > 0;
 	return MU_OK;
@@ -136,8 +146,8 @@ on_tick(void *ctx)
 	struct cycle_clock *c = ctx;
 	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
 	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
-	struct cycle_apply a = { .host = c->host, .slice = &s, .now_ms = mu_now_ms(),
-		.told = &told };
+	MU_AUTO(cycle_apply_clear) struct cycle_apply a = { .host = c->host, .slice = &s,
+		.now_ms = mu_now_ms(), .told = &told };
 	struct mu_err err = MU_ERR_INIT;
 
 	if (turn_run(c, &a, &err) != MU_OK) {

@@ -7,6 +7,7 @@
 #include "cycle/clock.h"
 #include "cycle/narrow_priv.h"
 #include "cycle/rows.h"
+#include "store/brake.h"
 #include "store/policy.h"
 #include "store/queue.h"
 #include "store/source.h"
@@ -294,13 +295,14 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
 	struct search *people = &c->searches[DIRECTORY_PEOPLE],
 	    *groups = &c->searches[DIRECTORY_GROUPS];
-	struct cycle_apply a = { .host = &c->host, .slice = &c->slice, .now_ms = mu_now_ms(),
+	MU_AUTO(cycle_apply_clear) struct cycle_apply a = { .host = &c->host, .slice = &c->slice,
+		.now_ms = mu_now_ms(),
 		.defer_news = people->refreshing,
 		.defer_rows = people->refreshing || groups->refreshing,
 		.rows_unsure = people->refreshing || groups->refreshing, .deferred = &c->deferred,
 		.deferred_keep = c->deferred_keep, .force_hold = c->deferred_over,
 		.every_entry = c->held || c->anew, .told = &told };
-	struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms,
+	MU_AUTO(cycle_apply_clear) struct cycle_apply late = { .host = &c->host, .now_ms = a.now_ms,
 	    .every_entry = a.every_entry, .told = &told };
 	struct slice *d = &c->deferred;
 	bool believed, rows, waits, anew;
@@ -641,8 +643,8 @@ on_pass(void *ctx)
 	struct cycle *c = ctx;
 	MU_AUTO(slice_clear) struct slice s = { .people_count = 0 };
 	MU_AUTO(uuids_clear) struct uuids told = { .count = 0 };
-	struct cycle_apply a = { .host = &c->host, .slice = &s, .now_ms = mu_now_ms(),
-	    .told = &told };
+	MU_AUTO(cycle_apply_clear) struct cycle_apply a = { .host = &c->host, .slice = &s,
+	    .now_ms = mu_now_ms(), .told = &told };
 	struct mu_err err = MU_ERR_INIT;
 
 	if ((c->pass.listed ? pass_removals(c, &a, &err) : pass_page(c, &a, &err)) != MU_OK) {

@@ -10,6 +10,7 @@ cycle_change_clear(struct cycle_change *ch)
 {
 	strings_clear(&ch->gained);
 	strings_clear(&ch->lost);
+	strings_clear(&ch->power);
 	for (size_t i = 0; i < ch->account_count; i++)
 		entitlements_clear(&ch->accounts[i].was_rights);
 	for (size_t i = 0; i < ch->end_count; i++)
@@ -344,6 +345,7 @@ roles_take(struct store_person *p, const struct policy_decision *d, struct cycle
 {
 	struct strings roles = STRINGS_INIT;
 
+	ch->joins = p->roles.count == 0 && d->roles.count > 0 && ch->from != PERSON_SUSPENDED;
 	for (size_t i = 0; i < d->roles.count; i++)
 		strings_add(&roles, d->roles.list[i]);
 	for (size_t i = 0; i < d->granted.count; i++)
@@ -605,6 +607,39 @@ lost_lawfully(const struct policy *policy, const struct store_person *p,
 	return ch->lost.count > 0;
 }
 
+/*
+ * Decides; whose gain of power is withheld keeps all they have meanwhile. What they have is borrowed
+ * from the person.
+ */
+static void
+rights_decide(const struct policy *policy, const struct store_person *p,
+    bool keeps, enum policy_withhold withhold, struct policy_subject *subject,
+    struct cycle_change *ch, struct strings *kept, struct policy_decision *out_decision)
+{
+	MU_AUTO(mu_freep) struct policy_account *had = mu_alloc_zero(p->account_count,
+	    sizeof(*had));
+
+	for (size_t i = 0; i < p->account_count; i++)
+		if (p->accounts[i].want.state == ACCOUNT_ENABLED)
+			had[subject->had_count++] = (struct policy_account){
+				.platform = p->accounts[i].want.platform,
+				.entitlements = p->accounts[i].want.entitlements };
+	subject->had = had;
+	subject->has = &p->roles;
+	subject->withhold = withhold;
+	if (keeps)
+		kept_take(policy, p, ch, kept);
+	policy_decide(policy, subject, out_decision);
+	if (out_decision->withheld && !keeps) {
+		policy_decision_clear(out_decision);
+		kept_take(policy, p, ch, kept);
+		policy_decide(policy, subject, out_decision);
+	}
+	ch->withheld = out_decision->withheld;
+	ch->power = out_decision->power;
+	out_decision->power = (struct strings)STRINGS_INIT;
+}
+
 enum mu_rc
 cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_person *person,
     const struct cycle_news *news, int64_t now_s, struct cycle_change *out_change,
@@ -643,10 +678,9 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	state_take(person, &step, lifecycle_is_overdue(&facts, person->due_at_s, now_s), &opinion,
 	    &ch);
 	erased_forget(person);
-	if (news->held || orphan)
-		kept_take(rules->policy, person, &ch, &kept);
 	subject.state = person->state;
-	policy_decide(rules->policy, &subject, &d);
+	rights_decide(rules->policy, person, news->held || orphan, news->withhold, &subject, &ch,
+	    &kept, &d);
 	roles_take(person, &d, &ch);
 	if (accounts_take(rules, store, person, &d, &ch, err) != MU_OK)
 		return err->rc;

@@ -70,6 +70,8 @@ struct cycle_news {
 	const struct attrs *attrs;
 	const unsigned char *content_hash;
 	const struct strings *groups;	/* NULL: those of the row */
+	/* what the brake holds of what they would gain by birthright */
+	enum policy_withhold withhold;
 	/*
 	 * Not heard: the brake holds their removal. What the directory, its dates or the policy
 	 * would take away stays; what actions and the ends of grants take away goes all the same.
@@ -94,6 +96,11 @@ struct cycle_change {
 	bool write;			/* anything at all differs */
 	/* The brake's business: takes an account, or roles without giving any, and not by time. */
 	bool removal;
+	/* Its business as well: platforms where a birthright gives power that they had not; */
+	struct strings power;
+	bool joins;			/* roles, to somebody who had none. */
+	/* news.withhold kept something from them */
+	bool withheld;
 	/* held, and this would take what the brake holds: not to be written */
 	bool stays;
 	bool transition;		/* an audit record is due */

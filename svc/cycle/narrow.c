@@ -1,7 +1,7 @@
 #include "cycle/narrow_priv.h"
 
+#include "store/brake.h"
 #include "store/person.h"
-#include "store/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ released_count(void *ctx, const struct mu_uuid *person_ids, size_t count,
 	(void)person_ids;
 	(void)count;
 	for (size_t i = 0; i < holds->count; i++)
-		*released += holds->list[i].released;
+		*released += holds->list[i].kind == BRAKE_REMOVAL && holds->list[i].released;
 }
 
 struct holding {
@@ -57,7 +57,8 @@ page_hold(void *ctx, const struct mu_uuid *person_ids, size_t count,
 
 	(void)holds;		/* whom it holds, or has let go, stays so */
 	for (size_t i = 0; i < count; i++)
-		store_brake_hold_add(h->store, h->source, &person_ids[i], h->reason, h->now_s);
+		store_brake_hold_add(h->store, h->source, &person_ids[i], BRAKE_REMOVAL,
+		    h->reason, h->now_s);
 }
 
 enum mu_rc

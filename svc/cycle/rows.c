@@ -1,5 +1,7 @@
 #include "cycle/rows.h"
 
+#include "store/brake.h"
+
 #define JUDGED_MAX	5000		/* so many removals are judged together in any case */
 
 enum mu_rc
@@ -12,7 +14,7 @@ rows_removals_apply(struct cycle_apply *a, struct uuids *left, size_t *out_page,
 
 	uuids_sort(left);
 	page = left->count;
-	if (store_person_count(host->store, host->source->name, &people, err) != MU_OK)
+	if (store_brake_people(host->store, BRAKE_GLOBAL, "", &people, err) != MU_OK)
 		return err->rc;
 	a->force_hold = a->force_hold || (page > JUDGED_MAX &&
 	    (int64_t)page > policy_removals_limit(host->rules.policy, people));

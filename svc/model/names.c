@@ -16,6 +16,12 @@ static const char *const verdicts[] = {
 static const char *const account_states[] = {
 	[ACCOUNT_ABSENT] = "absent", [ACCOUNT_DISABLED] = "disabled", [ACCOUNT_ENABLED] = "enabled",
 };
+static const char *const brake_kinds[] = {
+	[BRAKE_REMOVAL] = "removal", [BRAKE_POWER] = "power", [BRAKE_JOIN] = "join",
+};
+static const char *const brake_scopes[] = {
+	[BRAKE_SOURCE] = "source", [BRAKE_PLATFORM] = "platform", [BRAKE_GLOBAL] = "global",
+};
 
 static int
 find(const char *const *names, size_t count, const char *name)
@@ -42,6 +48,18 @@ const char *
 account_state_name(enum account_state state)
 {
 	return account_states[state];
+}
+
+const char *
+brake_kind_name(enum brake_kind kind)
+{
+	return brake_kinds[kind];
+}
+
+const char *
+brake_scope_name(enum brake_scope scope)
+{
+	return brake_scopes[scope];
 }
 
 bool
@@ -71,5 +89,15 @@ account_state_parse(const char *name, enum account_state *out_state)
 
 	if (at >= 0)
 		*out_state = (enum account_state)at;
+	return at >= 0;
+}
+
+bool
+brake_kind_parse(const char *name, enum brake_kind *out_kind)
+{
+	int at = find(brake_kinds, MU_COUNT(brake_kinds), name);
+
+	if (at >= 0)
+		*out_kind = (enum brake_kind)at;
 	return at >= 0;
 }

@@ -85,8 +85,65 @@ room_level_rank(const char *level)
 	return -1;
 }
 
+/* What they have of a room already, NULL: nothing. */
+static const struct entitlement *
+room_had(const struct policy_subject *s, const char *platform, const char *room)
+{
+	for (size_t i = 0; i < s->had_count; i++)
+		if (strcmp(s->had[i].platform, platform) == 0)
+			return entitlements_find(&s->had[i].entitlements, ENTITLEMENT_ROOM, room);
+	return NULL;
+}
+
+/* Does the level stand above member, and above what they have in the room? */
+static bool
+is_power(const struct policy_subject *s, const struct policy_give *g, const char *room)
+{
+	const struct entitlement *had;
+
+	if (room_level_rank(g->level) <= 0)
+		return false;
+	had = room_had(s, g->platform, room);
+	return had == NULL || room_level_rank(had->level) < room_level_rank(g->level);
+}
+
+/* Names the platforms where the role gives power that they have not. */
+static bool
+power_find(const struct policy_subject *s, const struct policy_role *r, struct strings *platforms)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < r->give_count; i++)
+		for (size_t k = 0; k < r->gives[i].rooms.count; k++)
+			if (is_power(s, &r->gives[i], r->gives[i].rooms.list[k])) {
+				strings_add(platforms, r->gives[i].platform);
+				found = true;
+			}
+	return found;
+}
+
+/* Adds the room; what of its level is withheld (from whom: not NULL) stays as they have it. */
 static void
-give_add(const struct policy_give *g, const char *role, bool works, struct policy_decision *d)
+room_add(const struct policy_give *g, const char *room, const struct policy_subject *withheld,
+    struct policy_account *a)
+{
+	const struct entitlement *has = entitlements_find(&a->entitlements, ENTITLEMENT_ROOM, room);
+	const char *level = g->level;
+
+	if (withheld != NULL && is_power(withheld, g, room)) {
+		const struct entitlement *had = room_had(withheld, g->platform, room);
+
+		if (had == NULL)
+			return;
+		level = had->level;
+	}
+	if (has == NULL || room_level_rank(has->level) < room_level_rank(level))
+		entitlements_add(&a->entitlements, ENTITLEMENT_ROOM, room, level);
+}
+
+static void
+give_add(const struct policy_give *g, const char *role, bool works, const struct policy_subject *withheld,
+    struct policy_decision *d)
 {
 	struct policy_account *a = account_for(d, g->platform);
 
@@ -99,13 +156,8 @@ give_add(const struct policy_give *g, const char *role, bool works, struct polic
 	strings_add(&a->roles, role);
 	for (size_t i = 0; i < g->groups.count; i++)
 		entitlements_add(&a->entitlements, ENTITLEMENT_GROUP, g->groups.list[i], "");
-	for (size_t i = 0; i < g->rooms.count; i++) {
-		const struct entitlement *held = entitlements_find(&a->entitlements, ENTITLEMENT_ROOM,
-		    g->rooms.list[i]);
-
-		if (held == NULL || room_level_rank(held->level) < room_level_rank(g->level))
-			entitlements_add(&a->entitlements, ENTITLEMENT_ROOM, g->rooms.list[i], g->level);
-	}
+	for (size_t i = 0; i < g->rooms.count; i++)
+		room_add(g, g->rooms.list[i], withheld, a);
 }
 
 /* Roles give rights on a platform, but only a role with "account" opens it: no account, no rights. */
@@ -129,11 +181,46 @@ accounts_settle(struct policy_decision *d)
 	d->account_count = kept;
 }
 
+/* Power over rooms of an account that nobody gets into is none. */
 static void
-role_add(const struct policy_role *r, bool works, struct policy_decision *d)
+power_settle(struct policy_decision *d)
+{
+	struct strings power = d->power;
+
+	d->power = (struct strings)STRINGS_INIT;
+	for (size_t i = 0; i < d->account_count; i++)
+		if (d->accounts[i].state == ACCOUNT_ENABLED &&
+		    strings_has(&power, d->accounts[i].platform))
+			strings_add(&d->power, d->accounts[i].platform);
+	strings_clear(&power);
+}
+
+static void
+role_add(const struct policy_role *r, bool works, const struct policy_subject *withheld,
+    struct policy_decision *d)
 {
 	for (size_t i = 0; i < r->give_count; i++)
-		give_add(&r->gives[i], r->name, works, d);
+		give_add(&r->gives[i], r->name, works, withheld, d);
+}
+
+/* Is the role withheld as a whole? Of one that they have already only the power is. */
+static bool
+is_withheld(const struct policy_subject *s, const struct policy_role *r, struct policy_decision *d)
+{
+	bool has = s->has != NULL && strings_has(s->has, r->name);
+	bool power = power_find(s, r, &d->power);
+
+	switch (s->withhold) {
+	case POLICY_GIVE_ALL:
+		return false;
+	case POLICY_NO_POWER:
+		d->withheld = d->withheld || power;
+		return power && !has;
+	case POLICY_NOTHING_NEW:
+		d->withheld = d->withheld || !has;
+		return !has;
+	}
+	return false;
 }
 
 static void
@@ -148,8 +235,10 @@ birthrights_add(const struct policy *p, const struct policy_subject *s, size_t l
 		if (!kept && (!policy_matches(r->birthright, &s->facts) ||
 		    !policy_source_gives(r, &s->facts)))
 			continue;
+		if (works && is_withheld(s, r, d))
+			continue;
 		strings_add(works ? &d->roles : &d->waiting, r->name);
-		role_add(r, works, d);
+		role_add(r, works, s->withhold == POLICY_NO_POWER ? s : NULL, d);
 	}
 }
 
@@ -170,7 +259,7 @@ grants_add(const struct policy *p, const struct policy_subject *s, size_t level,
 		    policy_conflict_find(p, r, &d->granted) != NULL)
 			continue;
 		strings_add(&d->granted, r->name);
-		role_add(r, true, d);
+		role_add(r, true, NULL, d);
 	}
 }
 
@@ -193,6 +282,7 @@ policy_decide(const struct policy *p, const struct policy_subject *subject,
 		birthrights_add(p, subject, level, &d);
 		grants_add(p, subject, level, &d);
 		accounts_settle(&d);
+		power_settle(&d);
 	}
 	*out_decision = d;
 }
@@ -210,6 +300,7 @@ policy_decision_clear(struct policy_decision *d)
 	strings_clear(&d->roles);
 	strings_clear(&d->waiting);
 	strings_clear(&d->granted);
+	strings_clear(&d->power);
 	*d = (struct policy_decision){ .identified = "" };
 }
 

@@ -280,37 +280,16 @@ states_read(struct reading *r, const struct config_node *n)
 		    "this is when a suspension ends: say who is suspended, as suspended: FILTER");
 }
 
+static bool
+brake_filter_read(void *reading, const struct config_node *n, struct filter **out_filter)
+{
+	return filter_read(reading, n, out_filter);
+}
+
 static void
 brake_read(struct reading *r, const struct config_node *n)
 {
-	static const struct config_field rule_fields[] = {
-		{ "per", true }, { "removals", true }, { NULL, false },
-	}, removal_fields[] = {
-		{ "at_least", true }, { "share", true }, { "within", true }, { NULL, false },
-	};
-	static const struct config_name pers[] = { { "source", 0 }, { NULL, 0 } };
-	struct policy_brake *b = &r->policy->brake;
-	int per;
-
-	if (!config_read_list(r->faults, n))
-		return;
-	if (config_list_count(n) != 1)
-		config_fault(r->faults, n, "there is one brake, per: source");
-	for (size_t i = 0; i < config_list_count(n); i++) {
-		const struct config_node *at = config_list_at(n, i);
-		const struct config_node *removals = config_map_find(at, "removals");
-
-		if (!policy_map_read(r->faults, at, rule_fields) ||
-		    !policy_map_read(r->faults, removals, removal_fields))
-			continue;
-		(void)config_read_name(r->faults, config_map_find(at, "per"), pers, &per);
-		(void)config_read_int(r->faults, config_map_find(removals, "at_least"), 0, 1000, "people",
-		    &b->removals_at_least);
-		(void)config_read_percent(r->faults, config_map_find(removals, "share"),
-		    &b->removals_per_10000);
-		(void)config_read_duration(r->faults, config_map_find(removals, "within"), 60, MU_DAY_S,
-		    &b->removals_within_s);
-	}
+	policy_brakes_read(r->policy, r->faults, n, brake_filter_read, r);
 }
 
 /* --- gates.yaml ---------------------------------------------------------------------------------- */
@@ -548,7 +527,7 @@ policy_parse(const struct policy_file *files, size_t file_count, policy_attr_fn 
 	struct config_doc *docs[MU_COUNT(file_rows)] = { NULL };
 
 	/* P5-10: the brake is there even where no file speaks of it. */
-	p->brake = (struct policy_brake){ 5, 200, 3600 };
+	policy_brakes_build(p);
 	p->starts = mu_strdup("");
 	p->ends = mu_strdup("");
 	p->returns = mu_strdup("");

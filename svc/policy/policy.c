@@ -48,6 +48,8 @@ policy_free(struct policy *p)
 	mu_free(p->gates);
 	mu_free(p->admins);
 	filter_free(p->left);
+	mu_free(p->brakes);
+	filter_free(p->confirmed);
 	filter_free(p->suspended);
 	mu_free(p->starts);
 	mu_free(p->ends);
@@ -115,20 +117,4 @@ policy_opine(const struct policy *p, const struct facts *facts, struct policy_op
 		return err->rc;
 	*out_opinion = o;
 	return MU_OK;
-}
-
-/* --- Brake --------------------------------------------------------------------------------------- */
-
-int64_t
-policy_removals_limit(const struct policy *p, int64_t people_count)
-{
-	int64_t share = people_count * p->brake.removals_per_10000 / 10000;
-
-	return share > p->brake.removals_at_least ? share : p->brake.removals_at_least;
-}
-
-int64_t
-policy_removals_within_s(const struct policy *p)
-{
-	return p->brake.removals_within_s;
 }

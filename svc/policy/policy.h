@@ -62,6 +62,14 @@ MU_CHECKED enum mu_rc policy_opine(const struct policy *p, const struct facts *f
 
 /* --- What a person is to have --------------------------------------------------------------------- */
 
+enum policy_withhold {
+	POLICY_GIVE_ALL,
+	POLICY_NO_POWER,		/* no level above member where they have none as high */
+	POLICY_NOTHING_NEW,		/* no role that they do not have */
+};
+
+struct policy_account;
+
 struct policy_subject {
 	struct facts facts;
 	enum person_state state;
@@ -75,6 +83,12 @@ struct policy_subject {
 	 * loss, or their source is not configured any more; NULL: none. */
 	const struct strings *kept;
 	bool sourceless;		/* the latter: for policy_explain alone */
+	/* What is withheld of birthrights: grants have gates of their own. */
+	enum policy_withhold withhold;
+	const struct strings *has;	/* roles held now; NULL: none */
+	/* accounts enabled now: platform and entitlements */
+	const struct policy_account *had;
+	size_t had_count;
 };
 
 struct policy_account {
@@ -97,6 +111,9 @@ struct policy_decision {
 	/* Those that roles give, in order of platform. A grant that does not work opens none. */
 	struct policy_account *accounts;
 	size_t account_count;
+	/* Platforms where a birthright gives a level above member in a room, and they had none as high. */
+	struct strings power;
+	bool withheld;			/* as the subject said, from birthrights */
 };
 
 void policy_decide(const struct policy *p, const struct policy_subject *subject, struct policy_decision *out_decision);
@@ -239,9 +256,29 @@ MU_CHECKED enum mu_rc policy_cases_run(const struct policy *p, const struct poli
 
 /* --- Brake ------------------------------------------------------------------------------------------ */
 
-/* How many removals may happen to a source of that many people, and in which window. */
+#define POLICY_BRAKE_WITHIN_MAX_S	86400	/* no window is longer: what is older counts nowhere */
+
+/* A row of brake.yaml, or a built-in one: within any within_s, no more than its limit pass. */
+struct policy_brake {
+	enum brake_scope scope;		/* each source, each platform, or all of them together */
+	enum brake_kind kind;
+	int64_t at_least, per_10000, within_s;
+};
+
+/*
+ * Every row counts, in the order of the files; borrowed. Those of removals per source that are built in are
+ * always among them: max(5, 2 %) within 1 h and max(5, 10 %) within 24 h. A file can only add to them.
+ */
+const struct policy_brake *policy_brakes(const struct policy *p, size_t *out_count);
+
+/* What passes: max(at_least, the share of that many people). */
+int64_t policy_brake_limit(const struct policy_brake *row, int64_t people_count);
+
+/* More removals than this of a source of that many people pass together in no case. */
 int64_t policy_removals_limit(const struct policy *p, int64_t people_count);
-int64_t policy_removals_within_s(const struct policy *p);
+
+/* Do these facts say that HR has confirmed the leaving (brake.yaml, "confirmed")? */
+bool policy_is_confirmed(const struct policy *p, const struct facts *facts);
 
 /* --- Files (load.c): MU_ECONFIG when the folder cannot be read --------------------------------------- */
 

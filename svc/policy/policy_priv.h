@@ -51,10 +51,6 @@ struct policy_admin {
 	struct strings conflicts;	/* with roles of roles.yaml */
 };
 
-struct policy_brake {
-	int64_t removals_at_least, removals_per_10000, removals_within_s;
-};
-
 struct policy {
 	struct policy_role *roles;
 	size_t role_count;
@@ -63,7 +59,9 @@ struct policy {
 	struct filter *left, *suspended;	/* NULL: nobody */
 	char *starts, *ends, *returns;	/* attributes, "" */
 	int64_t grace_s;
-	struct policy_brake brake;
+	struct policy_brake *brakes;	/* the built-in ones first */
+	size_t brake_count;
+	struct filter *confirmed;	/* NULL: nobody's leaving */
 	struct policy_gate *gates;
 	size_t gate_count;
 	struct policy_admin *admins;
@@ -85,6 +83,14 @@ bool policy_source_gives(const struct policy_role *r, const struct facts *facts)
 /* The name of a role in held that excludes r or is excluded by it, NULL if none does. */
 const char *policy_conflict_find(const struct policy *p, const struct policy_role *r,
     const struct strings *held);
+
+/* False when there is none, or it is at fault. */
+typedef bool policy_filter_fn(void *ctx, const struct config_node *n, struct filter **out_filter);
+
+/* brake.yaml (brake.c): before any file, what is built in; then what the file adds. */
+void policy_brakes_build(struct policy *p);
+void policy_brakes_read(struct policy *p, struct config_faults *f, const struct config_node *n,
+    policy_filter_fn *filter_read, void *ctx);
 
 /* --- Readers that parse.c and cases.c share ----------------------------------------------------- */
 

@@ -22,33 +22,6 @@ static const struct store_sql quarantine_put = { STORE_SOURCE, "quarantine_write
     " ON CONFLICT (source, entry) DO UPDATE SET reason = excluded.reason" };
 static const struct store_sql quarantine_drop = { STORE_SOURCE, "quarantine_drop",
     "DELETE FROM quarantine WHERE source = $1 AND entry = $2" };
-static const struct store_sql effect_add = { STORE_SOURCE, "brake_effect_add",
-    "INSERT INTO brake_effect (source, kind, person_id, happened_at) VALUES ($1, $2, $3, "
-    AS_TIME("$4") ") ON CONFLICT (source, kind, happened_at, person_id) DO NOTHING" };
-static const struct store_sql effect_count = { STORE_SOURCE, "brake_effect_count",
-    "SELECT count(*) FROM brake_effect WHERE source = $1 AND kind = $2 AND happened_at > "
-    AS_TIME("$3") };
-static const struct store_sql hold_add = { STORE_SOURCE, "brake_hold_add",
-    "INSERT INTO brake_hold (source, person_id, reason, since) VALUES ($1, $2, $3, " AS_TIME("$4")
-    ") ON CONFLICT (source, person_id) DO NOTHING" };
-static const struct store_sql hold_drop = { STORE_SOURCE, "brake_hold_drop",
-    "DELETE FROM brake_hold WHERE source = $1 AND person_id = $2" };
-static const struct store_sql hold_count = { STORE_SOURCE, "brake_hold_count",
-    "SELECT count(*) FROM brake_hold WHERE source = $1" };
-#define HOLDS \
-	"SELECT h.source, h.person_id, h.reason, " AS_UNIX("h.since") ", h.released, p.uid," \
-	" p.display_name FROM brake_hold h JOIN person p ON p.person_id = h.person_id "
-#define HOLDS_ORDER "ORDER BY h.source, lower(p.display_name), h.person_id"
-static const struct store_sql hold_list = { STORE_SOURCE, "brake_hold_list",
-    HOLDS "WHERE h.source = $1 " HOLDS_ORDER };
-static const struct store_sql hold_list_all = { STORE_SOURCE, "brake_hold_list_all",
-    HOLDS HOLDS_ORDER };
-static const struct store_sql hold_find = { STORE_SOURCE, "brake_hold_find",
-    "SELECT h.source, h.person_id, h.released FROM " IDS EACH("SELECT p.source, p.person_id,"
-    " b.released FROM person p JOIN brake_hold b ON b.source = p.source"
-    " AND b.person_id = p.person_id WHERE p.person_id = i.id") "AS h" };
-static const struct store_sql hold_release = { STORE_SOURCE, "brake_release",
-    "UPDATE brake_hold SET released = true WHERE source = $1 AND person_id = ANY ($2::uuid[])" };
 static const struct store_sql sync_ask = { STORE_SOURCE, "sync_ask",
     "INSERT INTO sync_request AS r (source, asked_at) VALUES ($1, to_timestamp($2::bigint"
     " / 1000.0)) ON CONFLICT (source) DO UPDATE SET asked_at = greatest(r.asked_at,"
@@ -63,9 +36,7 @@ static const struct store_sql lease_take = { STORE_SOURCE | STORE_QUEUE | STORE_
     " WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp() RETURNING fence" };
 
 const struct store_sql *const store_source_sql[] = { &search_get, &search_put, &verdict_get,
-    &verdict_put, &quarantine_put, &quarantine_drop, &effect_add, &effect_count, &hold_add,
-    &hold_drop, &hold_count, &hold_list, &hold_list_all, &hold_find, &hold_release, &sync_ask,
-    &sync_asked, &lease_take, NULL };
+    &verdict_put, &quarantine_put, &quarantine_drop, &sync_ask, &sync_asked, &lease_take, NULL };
 
 void
 store_search_clear(struct store_search *x)
@@ -165,150 +136,6 @@ store_quarantine_drop(struct store *s, const char *source, const char *entry)
 	arg_text(&args, source);
 	arg_text(&args, entry);
 	store_put(s, &quarantine_drop, &args, false);
-}
-
-void
-store_brake_effect_add(struct store *s, const char *source, const char *kind,
-    const struct mu_uuid *person_id, int64_t now_s)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	arg_text(&args, kind);
-	arg_uuid(&args, person_id);
-	arg_int(&args, now_s);
-	store_put(s, &effect_add, &args, false);
-}
-
-static enum mu_rc
-count_ask(struct store *s, const struct store_sql *sql, const struct store_args *args,
-    int64_t *out_count, struct mu_err *err)
-{
-	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-
-	if (store_ask(s, sql, args, &rows, err) != MU_OK)
-		return err->rc;
-	*out_count = row_int(rows, 0, 0);
-	return MU_OK;
-}
-
-enum mu_rc
-store_brake_effect_count(struct store *s, const char *source, const char *kind, int64_t since_s,
-    int64_t *out_count, struct mu_err *err)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	arg_text(&args, kind);
-	arg_int(&args, since_s);
-	return count_ask(s, &effect_count, &args, out_count, err);
-}
-
-void
-store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id,
-    const char *reason, int64_t now_s)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	arg_uuid(&args, person_id);
-	arg_text(&args, reason);
-	arg_int(&args, now_s);
-	store_put(s, &hold_add, &args, false);
-}
-
-void
-store_brake_hold_drop(struct store *s, const char *source, const struct mu_uuid *person_id)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	arg_uuid(&args, person_id);
-	store_put(s, &hold_drop, &args, false);
-}
-
-enum mu_rc
-store_brake_hold_count(struct store *s, const char *source, int64_t *out_count, struct mu_err *err)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	return count_ask(s, &hold_count, &args, out_count, err);
-}
-
-void
-store_holds_clear(struct store_holds *h)
-{
-	for (size_t i = 0; i < h->count; i++) {
-		mu_free(h->list[i].source);
-		mu_free(h->list[i].reason);
-		mu_free(h->list[i].uid);
-		mu_free(h->list[i].display_name);
-	}
-	mu_free(h->list);
-	*h = (struct store_holds){ .count = 0 };
-}
-
-enum mu_rc
-store_brake_hold_list(struct store *s, const char *source, struct store_holds *out_holds,
-    struct mu_err *err)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-	struct store_holds h = { .count = 0 };
-
-	if (source != NULL)
-		arg_text(&args, source);
-	if (store_ask(s, source == NULL ? &hold_list_all : &hold_list, &args, &rows, err) != MU_OK)
-		return err->rc;
-	h.list = mu_alloc_zero((size_t)PQntuples(rows) + 1, sizeof(*h.list));
-	for (int i = 0; i < PQntuples(rows); i++) {
-		struct store_hold *one = &h.list[h.count++];
-
-		one->source = row_text_copy(rows, i, 0);
-		row_uuid(rows, i, 1, &one->person_id);
-		one->reason = row_text_copy(rows, i, 2);
-		one->since_s = row_int(rows, i, 3);
-		one->released = row_bool(rows, i, 4);
-		one->uid = row_text_copy(rows, i, 5);
-		one->display_name = row_text_copy(rows, i, 6);
-	}
-	*out_holds = h;
-	return MU_OK;
-}
-
-enum mu_rc
-store_brake_hold_find(struct store *s, const struct mu_uuid *person_ids, size_t count,
-    struct store_holds *out_holds, struct mu_err *err)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
-	struct store_holds h = { .count = 0 };
-
-	arg_uuids(&args, person_ids, count);
-	if (store_ask(s, &hold_find, &args, &rows, err) != MU_OK)
-		return err->rc;
-	h.list = mu_alloc_zero((size_t)PQntuples(rows) + 1, sizeof(*h.list));
-	for (int i = 0; i < PQntuples(rows); i++) {
-		struct store_hold *one = &h.list[h.count++];
-
-		one->source = row_text_copy(rows, i, 0);
-		row_uuid(rows, i, 1, &one->person_id);
-		one->released = row_bool(rows, i, 2);
-	}
-	*out_holds = h;
-	return MU_OK;
-}
-
-void
-store_brake_release(struct store *s, const char *source, const struct mu_uuid *person_ids,
-    size_t count)
-{
-	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
-
-	arg_text(&args, source);
-	arg_uuids(&args, person_ids, count);
-	store_put(s, &hold_release, &args, false);
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * store/source.h - where each directory source stands: cookie, verdict, brake, quarantine
+ * store/source.h - where each directory source stands: cookie, verdict, quarantine
  */
 #ifndef STORE_SOURCE_H
 #define STORE_SOURCE_H
@@ -35,39 +35,6 @@ void store_verdict_write(struct store *s, const char *source, enum verdict verdi
 void store_quarantine_write(struct store *s, const char *source, const char *entry,
     const char *reason, int64_t now_s);
 void store_quarantine_drop(struct store *s, const char *source, const char *entry);
-
-/* --- Brake: effects counted in a sliding window, and who is held by it ---------------- */
-void store_brake_effect_add(struct store *s, const char *source, const char *kind,
-    const struct mu_uuid *person_id, int64_t now_s);
-MU_CHECKED enum mu_rc store_brake_effect_count(struct store *s, const char *source,
-    const char *kind, int64_t since_s, int64_t *out_count, struct mu_err *err);
-/* person_id's removal is held; holding twice changes nothing. */
-void store_brake_hold_add(struct store *s, const char *source, const struct mu_uuid *person_id,
-    const char *reason, int64_t now_s);
-void store_brake_hold_drop(struct store *s, const char *source, const struct mu_uuid *person_id);
-MU_CHECKED enum mu_rc store_brake_hold_count(struct store *s, const char *source,
-    int64_t *out_count, struct mu_err *err);
-
-struct store_hold {
-	struct mu_uuid person_id;
-	char *source, *reason, *uid, *display_name;
-	int64_t since_s;
-	bool released;			/* two people let it pass: the next read may remove them */
-};
-struct store_holds {
-	struct store_hold *list;
-	size_t count;
-};
-void store_holds_clear(struct store_holds *h);
-/* Everyone held, released ones too; source NULL: of all sources. In order of source, name. */
-MU_CHECKED enum mu_rc store_brake_hold_list(struct store *s, const char *source,
-    struct store_holds *out_holds, struct mu_err *err);
-/* Those of these people who are held: person_id, source and released alone. */
-MU_CHECKED enum mu_rc store_brake_hold_find(struct store *s, const struct mu_uuid *person_ids,
-    size_t count, struct store_holds *out_holds, struct mu_err *err);
-/* These alone pass the brake from now on, whatever the directory says of them when it is read next. */
-void store_brake_release(struct store *s, const char *source, const struct mu_uuid *person_ids,
-    size_t count);
 
 /* --- A read that was asked for: sync run, and after a release ------------------------------ */
 #define STORE_CHANNEL_SYNC "muster_sync"	/* hint: a read was asked for */

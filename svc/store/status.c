@@ -7,7 +7,7 @@ static const struct store_sql sources = { STORE_STATUS, "status_sources",
     " coalesce(x.listed_count, 0),"
     " (SELECT count(*) FROM person p WHERE p.source = v.source AND p.state NOT IN ('leaver',"
     " 'erased')), (SELECT count(*) FROM quarantine q WHERE q.source = v.source),"
-    " (SELECT count(*) FROM brake_hold h WHERE h.source = v.source AND NOT h.released),"
+    " (SELECT count(DISTINCT h.person_id) FROM brake_hold h WHERE h.source = v.source AND NOT h.released),"
     " " AS_UNIX("(SELECT min(h.since) FROM brake_hold h WHERE h.source = v.source"
     " AND NOT h.released)") ","
     " (SELECT h.reason FROM brake_hold h WHERE h.source = v.source AND NOT h.released"

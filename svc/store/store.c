@@ -40,6 +40,7 @@ static const struct store_sql *const *const all_sql[] = {
 	    store_policy_sql,
 	store_audit_sql, store_queue_sql, store_client_sql, store_credential_sql, store_status_sql,
 	store_administrator_sql, store_session_sql, store_action_sql, store_grant_sql, store_look_sql,
+	store_brake_sql,
 };
 
 struct queued {

@@ -30,7 +30,7 @@ extern const struct store_sql *const store_person_sql[], *const store_group_sql[
     *const store_audit_sql[], *const store_queue_sql[], *const store_client_sql[],
     *const store_credential_sql[], *const store_status_sql[], *const store_administrator_sql[],
     *const store_session_sql[], *const store_action_sql[], *const store_grant_sql[],
-    *const store_look_sql[];
+    *const store_look_sql[], *const store_brake_sql[];
 
 /* Times are bigint seconds of Unix time outside, timestamptz inside; 0 is NULL. */
 #define AS_TIME(arg)	"to_timestamp(nullif(" arg "::bigint, 0))"

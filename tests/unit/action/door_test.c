@@ -802,7 +802,7 @@ P5_11_one_person_alone_raises_nobody(void **state)
 		refused(MU_EDENIED, propose(&ann, request.data), "own rights");
 	}
 	/* The brake holds ann's own removal, too. */
-	free(rig_sql("INSERT INTO brake_hold (source, person_id, reason, since) SELECT 'corp', person_id, 'gone', now()"
+	free(rig_sql("INSERT INTO brake_hold (source, person_id, kind, reason, since) SELECT 'corp', person_id, 'removal', 'gone', now()"
 	    " FROM person WHERE uid IN ('ann', 'ida')"));
 	refused(MU_EDENIED, propose(&ann, "{\"action\":\"brake.release\",\"reason\":\"r\",\"args\":{\"source\":\"corp\"}}"),
 	    "own rights");

@@ -190,7 +190,7 @@ a_credential_is_made_anew(void **state)
 
 /* --- The brake, reads ---------------------------------------------------------------------------------------- */
 
-#define HOLD(uids) "INSERT INTO brake_hold (source, person_id, reason, since) SELECT 'corp', person_id, 'gone'," \
+#define HOLD(uids) "INSERT INTO brake_hold (source, person_id, kind, reason, since) SELECT 'corp', person_id, 'removal', 'gone'," \
 	" now() FROM person WHERE uid IN (" uids ")"
 
 static void

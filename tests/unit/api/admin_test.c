@@ -419,7 +419,7 @@ static void
 who_is_held_is_told_within_reach(void **state)
 {
 	(void)state;
-	free(rig_sql("INSERT INTO brake_hold (source, person_id, reason, since) SELECT 'corp', person_id, 'gone', now()"
+	free(rig_sql("INSERT INTO brake_hold (source, person_id, kind, reason, since) SELECT 'corp', person_id, 'removal', 'gone', now()"
 	    " FROM person WHERE uid IN ('root', 'sam', 'mute') ORDER BY uid"));
 	assert_int_equal(200, get(as_root, "/v1/brake"));
 	assert_int_equal(3, rows_of("held"));

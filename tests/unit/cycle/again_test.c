@@ -132,7 +132,7 @@ grant_runs_until_its_end_comes(void **state)
 	rig_sql_is("0", "SELECT count(*) FROM requested_grant");
 	rig_sql_is("ended",
 	    "SELECT body::json->>'reason' FROM audit_record WHERE kind = 'grant.ended'");
-	rig_sql_is("0", "SELECT count(*) FROM brake_effect");
+	rig_sql_is("0", "SELECT count(*) FROM brake_effect WHERE scope = 'global'");
 }
 
 static void
@@ -374,7 +374,7 @@ held_person_can_be_revoked(void **state)
 	cycle_effects_clear(&effects);
 	rig_sql_is("disabled", ACCOUNT("c"));
 	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
-	rig_sql_is("0", "SELECT count(*) FROM brake_effect");
+	rig_sql_is("0", "SELECT count(*) FROM brake_effect WHERE scope = 'global'");
 }
 
 static void

@@ -150,7 +150,7 @@ P5_10_released_pass_unjudged_in_the_read_that_follows(void **state)
 	read_without(five, 5);
 	rig_sql_is("7", ACTIVES);
 	rig_sql_is("0", HELD);
-	rig_sql_is("5", "SELECT count(*) FROM brake_effect");
+	rig_sql_is("5", "SELECT count(*) FROM brake_effect WHERE scope = 'global'");
 	rig_sql_is("2", COOKIES);	/* nothing is left undone */
 }
 

@@ -319,7 +319,7 @@ ends_that_are_held_stand_in_nobodys_way(void **state)
 	rig_sql_is("12", "SELECT count(*) FROM person WHERE state = 'active'");
 	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
 	clock_run();
-	rig_sql_is("1", "SELECT count(*) FROM audit_record WHERE kind = 'brake.tripped'");
+	rig_sql_is("1", "SELECT count(DISTINCT happened_at) FROM audit_record WHERE kind = 'brake.tripped'");
 	ends_pass("d");
 	clock_run();
 	rig_sql_is("leaver", ACTIVE("d"));

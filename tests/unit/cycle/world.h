@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/yaml.h"
 #include "crypto/digest.h"
+#include "store/brake.h"
 #include "store/grant.h"
 #include "store/policy.h"
 #include "store/source.h"
@@ -425,7 +426,7 @@ world_open(void **state)
 	keys_away = false;
 	policy_version = 0;
 	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member,"
-	    " source_search, source_verdict, brake_hold, brake_effect, quarantine, lease,"
+	    " source_search, source_verdict, brake_hold, brake_effect, brake_people, quarantine, lease,"
 	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided"
 	    " CASCADE"));
 	cycle_start();

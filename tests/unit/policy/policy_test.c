@@ -124,6 +124,21 @@ static struct fault_row {
 	    "states.yaml:2:10" },
 	{ "a filter that left is not", "states.yaml", "left: employeeStatus\n", "states.yaml:1:7" },
 	{ "who left by what nobody maps", "states.yaml", "left: (shoeSize=9)\n", "states.yaml:1:7" },
+	{ "P5_10_more_people_an_hour_weaken_the_brake", "brake.yaml",
+	    "- per: source\n  removals: {at_least: 6, share: 2%, within: 1h}\n", "brake.yaml:2:13" },
+	{ "P5_10_a_greater_share_an_hour_weakens_the_brake", "brake.yaml",
+	    "- {per: source, removals: {at_least: 5, share: 3%, within: 1h}}\n", "brake.yaml:1:27" },
+	{ "P5_10_a_shorter_window_weakens_the_brake", "brake.yaml",
+	    "- {per: source, removals: {at_least: 5, share: 2%, within: 5m}}\n", "brake.yaml:1:27" },
+	{ "P5_10_a_greater_share_a_day_weakens_the_brake", "brake.yaml",
+	    "- {per: source, removals: {at_least: 5, share: 11%, within: 24h}}\n", "brake.yaml:1:27" },
+	{ "P5_10_a_window_of_more_than_a_day_is_none", "brake.yaml",
+	    "- {per: global, removals: {at_least: 5, share: 2%, within: 25h}}\n", "brake.yaml:1:60" },
+	{ "a brake that brakes nothing", "brake.yaml", "- per: platform\n", "brake.yaml:1:3" },
+	{ "a platform confirms no leaver", "brake.yaml",
+	    "- {per: platform, confirmed: (uid=a)}\n", "brake.yaml:1:30" },
+	{ "two filters that confirm", "brake.yaml",
+	    "- {per: source, confirmed: (uid=a)}\n- {per: source, confirmed: (uid=b)}\n", "brake.yaml:2:28" },
 	{ "an anchor", "states.yaml", "suspended: &a (uid=a)\n", "states.yaml:1:12" },
 	{ "all faults of a file at once", "roles.yaml",
 	    "- role: a\n  gives: [{platform: x, account: maybe}, {platform: y}]\n  birthright: (uid=a)\n",
@@ -164,19 +179,91 @@ fault_row(void **state)
 	}
 }
 
+/* A policy of no roles; with this brake.yaml, NULL: without one. */
+static struct policy *
+braked(const char *brake)
+{
+	struct policy_file files[3] = {
+		{ mu_strdup("identification.yaml"), mu_strdup("[]\n") },
+		{ mu_strdup("roles.yaml"), mu_strdup("[]\n") },
+		{ mu_strdup("brake.yaml"), mu_strdup(brake == NULL ? "" : brake) },
+	};
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	struct policy *p = NULL;
+	struct mu_err err = MU_ERR_INIT;
+
+	assert_int_equal(MU_OK, policy_parse(files, brake == NULL ? 2 : 3, given_attr_known, NULL, &faults, &p,
+	    &err));
+	for (size_t i = 0; i < 3; i++) {
+		mu_free(files[i].name);
+		mu_free(files[i].content);
+	}
+	return p;
+}
+
 static void
 P5_10_the_brake_is_there_without_a_file(void **state)
 {
+	struct policy *p = braked(NULL);
+	size_t count;
+	const struct policy_brake *brakes = policy_brakes(p, &count);
+
 	(void)state;
-	assert_int_equal(5, policy_removals_limit(shipped, 200));
-	assert_int_equal(20, policy_removals_limit(shipped, 1000));
-	assert_int_equal(3600, policy_removals_within_s(shipped));
+	assert_int_equal(2, count);
+	assert_int_equal(3600, brakes[0].within_s);
+	assert_int_equal(5, policy_brake_limit(&brakes[0], 200));
+	assert_int_equal(20, policy_brake_limit(&brakes[0], 1000));
+	assert_int_equal(86400, brakes[1].within_s);
+	assert_int_equal(5, policy_brake_limit(&brakes[1], 49));
+	assert_int_equal(20, policy_brake_limit(&brakes[1], 200));
+	assert_int_equal(5, policy_removals_limit(p, 200));
+	assert_int_equal(20, policy_removals_limit(p, 1000));
+	policy_free(p);
+}
+
+static void
+P5_10_a_file_adds_to_the_brake(void **state)
+{
+	static const char yaml[] =
+	    "- {per: source, removals: {at_least: 5, share: 2%, within: 1h}}\n"	/* again */
+	    "- {per: source, removals: {at_least: 1, share: 0%, within: 5m}, confirmed: (department=left)}\n"
+	    "- {per: platform, power_gained: {platform_admins: 3, within: 1h}}\n"
+	    "- {per: global, joins: {at_least: 50, share: 5%, within: 2h}}\n";
+	static const struct policy_brake want[] = {
+		{ BRAKE_SOURCE, BRAKE_REMOVAL, 5, 200, 3600 }, { BRAKE_SOURCE, BRAKE_REMOVAL, 5, 1000, 86400 },
+		{ BRAKE_SOURCE, BRAKE_REMOVAL, 1, 0, 300 }, { BRAKE_PLATFORM, BRAKE_POWER, 3, 0, 3600 },
+		{ BRAKE_GLOBAL, BRAKE_JOIN, 50, 500, 7200 },
+	};
+	struct policy *p = braked(yaml);
+	struct attrs attrs = ATTRS_INIT;
+	struct strings groups = STRINGS_INIT;
+	struct facts facts = { &attrs, &groups, NULL, NULL };
+	size_t count;
+	const struct policy_brake *brakes = policy_brakes(p, &count);
+
+	(void)state;
+	assert_int_equal(MU_COUNT(want), count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(want[i].scope, brakes[i].scope);
+		assert_int_equal(want[i].kind, brakes[i].kind);
+		assert_int_equal(want[i].at_least, brakes[i].at_least);
+		assert_int_equal(want[i].per_10000, brakes[i].per_10000);
+		assert_int_equal(want[i].within_s, brakes[i].within_s);
+	}
+	assert_int_equal(1, policy_removals_limit(p, 1000));
+	assert_false(policy_is_confirmed(p, &facts));
+	assert_false(policy_is_confirmed(shipped, &facts));
+	attrs_add(&attrs, "department", "left");
+	assert_true(policy_is_confirmed(p, &facts));
+	assert_false(policy_is_confirmed(shipped, &facts));
+	attrs_clear(&attrs);
+	policy_free(p);
 }
 
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(fault_rows) + 1];
+	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(fault_rows) + 2];
 	size_t count = 0;
 
 	for (size_t i = 0; i < MU_COUNT(rows); i++)
@@ -184,5 +271,6 @@ main(void)
 	for (size_t i = 0; i < MU_COUNT(fault_rows); i++)
 		tests[count++] = (struct CMUnitTest){ fault_rows[i].name, fault_row, NULL, NULL, &fault_rows[i] };
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_10_the_brake_is_there_without_a_file);
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_10_a_file_adds_to_the_brake);
 	return cmocka_run_group_tests_name("policy", tests, shipped_load, shipped_free);
 }

@@ -14,6 +14,7 @@
 #include "store/credential.h"
 #include "store/grant.h"
 #include "store/policy.h"
+#include "store/brake.h"
 #include "store/source.h"
 #include "store/status.h"
 
@@ -840,7 +841,8 @@ brake_released(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		person_make(&p[i], i == 0 ? "ned" : "oda");
 		store_person_write(cycle, &p[i]);
-		store_brake_hold_add(cycle, "corp", &p[i].person_id, "6 of 10", NOW_S - (int64_t)i);
+		store_brake_hold_add(cycle, "corp", &p[i].person_id, BRAKE_REMOVAL, "6 of 10",
+		    NOW_S - (int64_t)i);
 	}
 	store_verdict_write(cycle, "corp", VERDICT_COMPLETE, "", NOW_S);
 	MUST(store_commit(cycle, &err));
@@ -871,7 +873,7 @@ brake_released(void **state)
 	store_holds_clear(&holds);
 	/* Holding them again changes nothing. */
 	MUST(store_begin(cycle, &err));
-	store_brake_hold_add(cycle, "corp", &p[1].person_id, "7 of 10", NOW_S);
+	store_brake_hold_add(cycle, "corp", &p[1].person_id, BRAKE_REMOVAL, "7 of 10", NOW_S);
 	MUST(store_commit(cycle, &err));
 	MUST(store_brake_hold_find(cycle, (struct mu_uuid[]){ free_one, p[1].person_id }, 2, &holds,
 	    &err));

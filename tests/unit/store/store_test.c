@@ -15,6 +15,7 @@
 #include "store/credential.h"
 #include "store/policy.h"
 #include "store/queue.h"
+#include "store/brake.h"
 #include "store/source.h"
 #include "store/status.h"
 
@@ -740,11 +741,9 @@ sources(void **state)
 	store_quarantine_write(s, "corp", "cn=bad", "no uid", NOW_S);
 	store_quarantine_write(s, "corp", "cn=worse", "no uid", NOW_S);
 	store_quarantine_drop(s, "corp", "cn=bad");
-	store_brake_effect_add(s, "corp", "removal", &p.person_id, NOW_S);
-	store_brake_effect_add(s, "corp", "removal", &p.person_id, NOW_S);
-	store_brake_effect_add(s, "corp", "removal", &p.person_id, NOW_S + 5);
-	store_brake_hold_add(s, "corp", &p.person_id, "6 of 10", NOW_S);
-	store_brake_hold_add(s, "corp", &p.person_id, "7 of 10", NOW_S + 1);
+	store_brake_hold_add(s, "corp", &p.person_id, BRAKE_REMOVAL, "6 of 10", NOW_S);
+	store_brake_hold_add(s, "corp", &p.person_id, BRAKE_REMOVAL, "7 of 10", NOW_S + 1);
+	store_brake_hold_add(s, "corp", &p.person_id, BRAKE_POWER, "7 of 10", NOW_S + 1);
 	MUST(store_commit(s, &err));
 	MUST(store_search_get(s, "corp", "people", &got, &err));
 	assert_int_equal(7, got.cookie.size_bytes);
@@ -758,14 +757,14 @@ sources(void **state)
 	assert_int_equal(NOW_S, number);
 	rig_sql_is("no route", "SELECT reason FROM source_verdict");
 	rig_sql_is("cn=worse", "SELECT entry FROM quarantine");
-	MUST(store_brake_effect_count(s, "corp", "removal", NOW_S - 1, &number, &err));
-	assert_int_equal(2, number);
-	MUST(store_brake_effect_count(s, "corp", "removal", NOW_S, &number, &err));
-	assert_int_equal(1, number);
 	MUST(store_brake_hold_count(s, "corp", &number, &err));
-	assert_int_equal(1, number);
+	assert_int_equal(2, number);
 	MUST(store_begin(s, &err));
-	store_brake_hold_drop(s, "corp", &p.person_id);
+	store_brake_hold_drop(s, "corp", &p.person_id, BRAKE_POWER);
+	MUST(store_commit(s, &err));
+	rig_sql_is("removal", "SELECT kind FROM brake_hold");
+	MUST(store_begin(s, &err));
+	store_brake_hold_drop(s, "corp", &p.person_id, BRAKE_REMOVAL);
 	MUST(store_commit(s, &err));
 	MUST(store_brake_hold_count(s, "corp", &number, &err));
 	assert_int_equal(0, number);
