@@ -200,7 +200,7 @@ auth_login_finish(const struct auth_host *h, const struct auth_candidate *c, con
 	if (store_commit(h->store, err) != MU_OK)
 		return err->rc;
 	*out_login = (struct auth_login){ .who = { a.person_id, session.session_id, MU_TAKE(a.role),
-		MU_TAKE(a.uid), MU_TAKE(a.display_name), session.expires_at_s },
+		MU_TAKE(a.uid), MU_TAKE(a.display_name), session.expires_at_s, NULL },
 		.certificate = MU_TAKE(certificate), .expires_at_s = session.expires_at_s };
 	return MU_OK;
 }
