@@ -208,16 +208,6 @@ P5_10_an_emptied_directory_removes_nobody(enum settings_follow follow)
 }
 
 static void
-limit_set(struct stage *x, const char *limit)
-{
-	LDAP *ld = slapd_bind(&x->slapd, "cn=config");
-
-	assert_non_null(ld);
-	attribute_set_on(&x->slapd, ld, "olcDatabase={1}mdb,cn=config", "olcLimits", limit, LDAP_MOD_REPLACE);
-	(void)ldap_unbind_ext(ld, NULL, NULL);
-}
-
-static void
 P5_10_the_size_limit_removes_nobody(enum settings_follow follow)
 {
 	struct stage x;

@@ -55,6 +55,17 @@ stage_open(struct stage *x, const char *names, const char *groups)
 	stage_follow(x, SETTINGS_FOLLOW_PERSIST, names, groups);
 }
 
+/* Of the running server; NULL: none any more. */
+static inline void
+limit_set(struct stage *x, const char *limit)
+{
+	LDAP *ld = slapd_bind(&x->slapd, "cn=config");
+
+	assert_non_null(ld);
+	attribute_set_on(&x->slapd, ld, "olcDatabase={1}mdb,cn=config", "olcLimits", limit, LDAP_MOD_REPLACE);
+	(void)ldap_unbind_ext(ld, NULL, NULL);
+}
+
 static inline void
 stage_close(struct stage *x)
 {
