@@ -160,8 +160,9 @@ const struct command commands[] = {
 	    list_run, NULL, &list_brake },
 	{ "brake release", "SOURCE --reason TEXT",
 	    "lets go of those whom a source's brake holds now",
-	    "Who was held is taken away, or let in, as the directory says. muster brake list "
-	    "shows whom, before.\n\n"
+	    "Who was held is taken away, or let in, as the directory says. Where most people were "
+	    "missing from it, it is believed after that to be as small as it is, once. muster "
+	    "brake list shows whom, before.\n\n"
 	    "  muster brake release main --reason 'the sales team was outsourced'\n",
 	    act_run, "brake.release", NULL },
 

@@ -25,6 +25,7 @@
 #include "store/policy.h"
 
 #define ACTION_TARGETS_MAX	500
+#define ACTION_HELD_MAX		20000	/* whom the brake holds: an organisation may halve */
 #define ACTION_REASON_MAX_BYTES	1000
 #define ACTION_DOCUMENT_MAX_BYTES (3u << 20)	/* a policy's files are in it, escaped */
 #define ACTION_PREPARED_S	600

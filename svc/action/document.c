@@ -469,7 +469,7 @@ document_read(const struct json_node *n, struct action_document *d, struct mu_er
 	    args_read(json_find(n, "args"), d->kind, &d->args, err) != MU_OK)
 		return err->rc;
 	if (!mu_uuid_parse(id, &d->id) || !mu_uuid_parse(requester, &d->requester) ||
-	    json_count(list) > ACTION_TARGETS_MAX)
+	    json_count(list) > ACTION_HELD_MAX)
 		return mu_fail(err, MU_EINPUT, "id, requester or targets");
 	d->reason = mu_strdup(reason);
 	d->targets = mu_alloc_zero(json_count(list), sizeof(*d->targets));

@@ -421,8 +421,8 @@ held_resolve(struct visit *v, struct mu_err *err)
 	if (store_brake_hold_list(v->host->store, source, &holds, err) != MU_OK)
 		return err->rc;
 	mu_free(d->targets);
-	d->targets = mu_alloc_zero(ACTION_TARGETS_MAX, sizeof(*d->targets));
-	for (size_t i = 0; i < holds.count && d->target_count < ACTION_TARGETS_MAX; i++)
+	d->targets = mu_alloc_zero(ACTION_HELD_MAX, sizeof(*d->targets));
+	for (size_t i = 0; i < holds.count && d->target_count < ACTION_HELD_MAX; i++)
 		if (!holds.list[i].released)
 			d->targets[d->target_count++] = holds.list[i].person_id;
 	d->target_count = action_uuids_unique(d->targets, d->target_count);

@@ -18,7 +18,7 @@
 #define LEASE_S		30
 #define STORE_RETRY_MS	1000
 #define POLL_MS		10000		/* what hints announce, when they are lost */
-#define AGAIN_MIN_MS	10000		/* what is not believed is read again, */
+#define AGAIN_MIN_MS	5000		/* what is not believed is read again, */
 #define AGAIN_MAX_MS	600000		/* with growing pauses */
 #define PASS_RETRY_MS	5000
 
@@ -552,7 +552,7 @@ on_verdict(void *ctx, enum verdict verdict, const char *text)
 		verdict = VERDICT_NARROWED;
 		mu_buf_format(&narrowed, "the directory lists %lld where %lld people were: nobody is "
 		    "removed; look at its access rules, base and filter. If the others have left, "
-		    "two administrators let them go: muster brake release %s",
+		    "administrators let them go: muster brake release %s",
 		    (long long)(c->narrow.people - c->narrow.missing),
 		    (long long)c->narrow.people, c->host.source->name);
 		text = narrowed.data;
