@@ -197,14 +197,13 @@ batch_withhold(const struct decided *d)
 }
 
 void
-batch_platforms(const struct decided *d, enum brake_kind kind, struct strings *out_platforms)
+batch_platforms(const struct store_person *p, const struct cycle_change *ch, enum brake_kind kind,
+    struct strings *out_platforms)
 {
-	const struct cycle_change *ch = &d->change;
-
 	for (size_t i = 0; kind == BRAKE_POWER && i < ch->power.count; i++)
 		strings_add(out_platforms, ch->power.list[i]);
 	for (size_t i = 0; kind != BRAKE_POWER && i < ch->account_count; i++) {
-		const struct account_want *w = &d->person.accounts[ch->accounts[i].index].want;
+		const struct account_want *w = &p->accounts[ch->accounts[i].index].want;
 		bool was = ch->accounts[i].was == ACCOUNT_ENABLED;
 		bool is = w->state == ACCOUNT_ENABLED;
 

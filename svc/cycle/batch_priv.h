@@ -66,7 +66,8 @@ void batch_holds_of(const struct store_holds *holds, struct decided *d);
 enum policy_withhold batch_withhold(const struct decided *d);
 
 /* Where the change shuts them out, gives power, or lets them in: what the brake counts. */
-void batch_platforms(const struct decided *d, enum brake_kind kind, struct strings *out_platforms);
+void batch_platforms(const struct store_person *p, const struct cycle_change *ch,
+    enum brake_kind kind, struct strings *out_platforms);
 
 /* Of two who are to get the same fresh account name, the second is skipped, to be decided again. */
 void batch_claims_settle(struct batch *b);

@@ -234,7 +234,7 @@ judged_add(struct judgement *j, const struct cycle_apply *a, struct decided *d,
 	j->list = mu_alloc_again(j->list, j->count + 1, sizeof(*j->list));
 	one = &j->list[j->count++];
 	*one = (struct judged){ .by = d, .confirmed = is_confirmed(a, d, kind) };
-	batch_platforms(d, kind, &one->platforms);
+	batch_platforms(&d->person, &d->change, kind, &one->platforms);
 	one->effect = (struct brake_effect){ .kind = kind, .source = d->person.source,
 		.platforms = (const char *const *)one->platforms.list,
 		.platform_count = one->platforms.count };
@@ -429,7 +429,7 @@ brake_effects_add(const struct cycle_again_host *host, const struct decided *d, 
 
 		if (!d->counts[kind])
 			continue;
-		batch_platforms(d, kind, &platforms);
+		batch_platforms(&d->person, &d->change, kind, &platforms);
 		store_brake_effect_add(host->store, kind, BRAKE_SOURCE, d->person.source,
 		    &d->person.person_id, now_s);
 		for (size_t k = 0; k < platforms.count; k++)

@@ -1,6 +1,7 @@
 #include "cycle/plan.h"
 
 #include "base/text.h"
+#include "cycle/brake.h"
 #include "cycle/report.h"
 #include "store/scan.h"
 #include "store/source.h"
@@ -30,12 +31,6 @@ struct waiting {
 	struct store_person person;	/* as read, of those alone who need a fresh account's name */
 };
 
-/* People and removals of one source, for the brake. */
-struct source_count {
-	char *source;
-	int64_t people, removals;
-};
-
 struct plan {
 	const struct cycle_plan_host *host;
 	struct cycle_rules rules;	/* the host's, with the names of others */
@@ -52,8 +47,9 @@ struct plan {
 	uint64_t *claims;
 	size_t claim_count, claim_slots;
 	struct strings taken;		/* "platform name" that the person decided on cannot have */
-	struct source_count *sources;
+	char **sources;
 	size_t source_count;
+	struct brake_sheet sheet;
 };
 
 void
@@ -406,6 +402,21 @@ page_drop(struct plan *plan)
 	plan->page_count = 0;
 }
 
+static void
+brake_want(struct plan *plan, const struct waiting *w)
+{
+	for (int i = 0; i < BRAKE_KIND_COUNT; i++) {
+		const struct strings *platforms = &w->outcome->braked[i];
+		struct brake_effect effect = { .kind = (enum brake_kind)i,
+			.source = plan->sources[w->source],
+			.platforms = (const char *const *)platforms->list,
+			.platform_count = platforms->count };
+
+		if (w->outcome->brakes[i])
+			brake_sheet_want(&plan->sheet, plan->rules.policy, &effect);
+	}
+}
+
 static enum mu_rc
 page_flush(struct plan *plan, struct mu_err *err)
 {
@@ -423,7 +434,7 @@ page_flush(struct plan *plan, struct mu_err *err)
 		if (!w->outcome->changes)
 			continue;
 		report_add(plan->report, w->outcome, &who);
-		plan->sources[w->source].removals += w->outcome->removal;
+		brake_want(plan, w);
 	}
 	page_drop(plan);
 	return MU_OK;
@@ -450,11 +461,10 @@ static size_t
 source_find(struct plan *plan, const char *source)
 {
 	for (size_t i = 0; i < plan->source_count; i++)
-		if (strcmp(plan->sources[i].source, source) == 0)
+		if (strcmp(plan->sources[i], source) == 0)
 			return i;
-	plan->sources = mu_alloc_again(plan->sources, plan->source_count + 1,
-	    sizeof(*plan->sources));
-	plan->sources[plan->source_count] = (struct source_count){ .source = mu_strdup(source) };
+	plan->sources = mu_alloc_again(plan->sources, plan->source_count + 1, sizeof(char *));
+	plan->sources[plan->source_count] = mu_strdup(source);
 	return plan->source_count++;
 }
 
@@ -465,8 +475,6 @@ person_plan(struct plan *plan, const struct store_scan_person *row, struct mu_er
 	struct outcome *o;
 
 	plan->people++;
-	plan->sources[source].people += strcmp(row->state, "leaver") != 0 &&
-	    strcmp(row->state, "erased") != 0;
 	if (!attrs_view_decode(&plan->view, row->attrs))
 		return mu_fail(err, MU_EBROKEN, "store: the attributes of the person with the login"
 		    " %.64s are not what musterd writes: restore their row", row->uid);
@@ -484,22 +492,23 @@ person_plan(struct plan *plan, const struct store_scan_person *row, struct mu_er
 static enum mu_rc
 brake_note(struct plan *plan, struct mu_err *err)
 {
-	const struct policy *policy = plan->rules.policy;
+	static const char *const words[] = { [BRAKE_REMOVAL] = "removals",
+		[BRAKE_POWER] = "gains of power", [BRAKE_JOIN] = "joins" };
 
-	for (size_t i = 0; i < plan->source_count; i++) {
-		const struct source_count *s = &plan->sources[i];
-		int64_t limit = policy_removals_limit(policy, s->people), used;
+	if (brake_sheet_read(plan->host->store, &plan->sheet, plan->now_s, err) != MU_OK)
+		return err->rc;
+	brake_sheet_judge(&plan->sheet);
+	for (size_t i = 0; i < plan->sheet.count; i++) {
+		const struct brake_line *l = &plan->sheet.list[i];
 
-		if (s->removals == 0)
-			continue;
-		if (store_brake_effect_count(plan->host->store, s->source, "removal",
-		    plan->now_s - policy_removals_within_s(policy), &used, err) != MU_OK)
-			return err->rc;
-		if (used + s->removals > limit)
-			report_note(plan->report, NULL, "the brake would hold the %lld removals of"
-			    " the source %s until two people release them: it lets %lld pass in its"
-			    " window, and %lld have passed", (long long)s->removals, s->source,
-			    (long long)limit, (long long)used);
+		if (l->trips)
+			report_note(plan->report, NULL, "the brake would hold the %lld %s of"
+			    " %s%s%s until two people release them: it lets %lld pass within"
+			    " %lld s, and %lld have passed", (long long)l->wanted,
+			    words[l->row->kind], l->row->scope == BRAKE_GLOBAL ? "all" :
+			    brake_scope_name(l->row->scope), l->name[0] == '\0' ? "" : " ",
+			    l->name, (long long)l->limit, (long long)l->row->within_s,
+			    (long long)l->used);
 	}
 	return MU_OK;
 }
@@ -547,7 +556,8 @@ plan_free(struct plan *plan)
 		outcome_drop(plan->memos[i].outcome);
 	}
 	for (size_t i = 0; i < plan->source_count; i++)
-		mu_free(plan->sources[i].source);
+		mu_free(plan->sources[i]);
+	brake_sheet_clear(&plan->sheet);
 	store_scan_close(plan->scan);
 	report_free(plan->report);
 	strings_clear(&plan->attrs);

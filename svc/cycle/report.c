@@ -81,6 +81,8 @@ outcome_drop(struct outcome *o)
 	strings_clear(&o->gained);
 	strings_clear(&o->accounts);
 	strings_clear(&o->fresh);
+	for (size_t i = 0; i < BRAKE_KIND_COUNT; i++)
+		strings_clear(&o->braked[i]);
 	mu_buf_clear(&o->text);
 	mu_free(o->tallies);
 	mu_free(o->refused);
@@ -241,7 +243,11 @@ report_outcome(struct report *r, const struct store_person *after, const struct 
 	if (ch->stays || (!ch->transition && ch->account_count == 0))
 		return o;
 	o->changes = true;
-	o->removal = ch->removal;
+	o->brakes[BRAKE_REMOVAL] = ch->removal;
+	o->brakes[BRAKE_POWER] = ch->power.count > 0;
+	o->brakes[BRAKE_JOIN] = ch->joins;
+	for (int i = 0; i < BRAKE_KIND_COUNT; i++)
+		batch_platforms(after, ch, (enum brake_kind)i, &o->braked[i]);
 	o->severity = severity_of(after, ch);
 	o->from = ch->from;
 	o->to = after->state;

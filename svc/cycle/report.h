@@ -26,7 +26,9 @@ enum report_severity {
 struct outcome {
 	size_t uses;
 	bool changes;			/* else there is nothing to add */
-	bool removal;			/* as the brake counts it */
+	/* as the brake counts it, and the platforms where it does */
+	bool brakes[BRAKE_KIND_COUNT];
+	struct strings braked[BRAKE_KIND_COUNT];
 	enum report_severity severity;
 	enum person_state from, to;
 	struct strings lost, gained;	/* roles */

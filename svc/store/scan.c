@@ -40,7 +40,7 @@ static const struct {
 	[VOUCHED] = { "identifications", "SELECT person_id, level, method, evidence"
 	    " FROM identification ORDER BY person_id", 4 },
 	[HOLDS] = { "holds", "SELECT person_id, bool_and(released) FROM brake_hold"
-	    " GROUP BY person_id ORDER BY person_id", 2 },
+	    " WHERE kind = 'removal' GROUP BY person_id ORDER BY person_id", 2 },
 	[GROUPS] = { "groups", NULL, 2 },
 };
 
