@@ -5,12 +5,12 @@
  *
  * The store is where libpq's environment says. Prints one JSON object; connecting is not counted.
  */
-#include "measure/reader.h"
+#include <err.h>
+#include <stdio.h>
 
 #include <libpq-fe.h>
 
-#include <err.h>
-#include <stdio.h>
+#include "measure/reader.h"
 
 static void
 table_copy(PGconn *pg, const char *table, struct reader_count *count)

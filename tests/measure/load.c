@@ -10,10 +10,6 @@
  *
  * Prints one JSON object; the seconds go from before the connection to behind the last commit.
  */
-#include "measure/reader.h"
-
-#include <libpq-fe.h>
-
 #include <endian.h>
 #include <err.h>
 #include <fcntl.h>
@@ -25,7 +21,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <libpq-fe.h>
+
 #include "base/buf.h"
+#include "measure/reader.h"
 
 #define BATCH		4096
 #define TABLES_MAX	16

@@ -7,15 +7,15 @@
  * asks for one path after another, the next when it has been answered; any answer but 200 ends the
  * program. Prints one JSON object; milliseconds are those between a request and its answer.
  */
-#include "measure/reader.h"
-#include "measure/tls.h"
-
 #include <err.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "measure/reader.h"
+#include "measure/tls.h"
 
 #define PATH_MAX_BYTES	1024
 #define CONNECTIONS_MAX	1024

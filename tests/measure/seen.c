@@ -12,9 +12,6 @@
  * Prints a JSON array of [milliseconds until the directory had acknowledged, until it was seen], both
  * from when the change was sent.
  */
-#include "measure/reader.h"
-#include "measure/tls.h"
-
 #include <err.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +20,8 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "measure/reader.h"
+#include "measure/tls.h"
 
 #define LINE_MAX_BYTES	2048
 #define PATIENCE_S	60

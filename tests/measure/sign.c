@@ -5,16 +5,16 @@
  *
  * Signs so many bytes over and over. Prints one JSON object; the seconds are of the processor.
  */
-#include "measure/reader.h"
-
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-
 #include <err.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+
+#include "measure/reader.h"
 
 #define INPUT_MAX_BYTES 65536
 #define SIGNATURE_MAX_BYTES 80

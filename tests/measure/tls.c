@@ -4,11 +4,12 @@
 #include <err.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+#include <openssl/err.h>
 
 #define READ_BYTES 16384
 

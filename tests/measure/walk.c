@@ -5,11 +5,11 @@
  *
  * Prints one JSON object; the seconds begin before the connection.
  */
-#include "measure/reader.h"
-
 #include <err.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "measure/reader.h"
 
 int
 main(int argc, char **argv)
