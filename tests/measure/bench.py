@@ -10,7 +10,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 os.environ["MUSTER_BUILD_DIR"] = str(TOP / "build" / "release")
 sys.path[:1] = [str(TOP / "tests"), str(TOP / "tests" / "system")]
-from measure import grants, growth, machine, policy, profile, report, sync  # noqa: E402  (found where the lines above say)
+from measure import grants, growth, machine, policy, profile, report, sync  # noqa: E402 (found there)
 from rig.process import end_on_signals  # noqa: E402
 
 NAMES = {

@@ -1,4 +1,4 @@
-"""The servers that are measured: a big directory, musterd as it comes, and a slapd that follows the same directory."""
+"""The servers that are measured: a big directory, musterd as it comes, a slapd that follows the same directory."""
 
 import re
 import shutil
@@ -364,7 +364,8 @@ class House(Musterd):
 
     def store_where(self):
         """How libpq reaches the store as the superuser, as its environment."""
-        folder = next(a.split("=", 1)[1].strip('"') for a in self.postgres_argv if a.startswith("unix_socket_directories="))
+        prefix = "unix_socket_directories="
+        folder = next(a.removeprefix(prefix).strip('"') for a in self.postgres_argv if a.startswith(prefix))
         password = next(self.state.rglob("store.password")).read_text().strip()
         return {"PGHOST": folder, "PGDATABASE": "muster", "PGUSER": "muster", "PGPASSWORD": password}
 

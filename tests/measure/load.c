@@ -1,12 +1,12 @@
 /*
- * measure/load.c - the loader that decides nothing: reads a directory and writes rows that are given
+ * measure/load.c - the loader that decides nothing: reads a directory, writes rows that are given
  *
  *	measure_load URI CA|- BIND_DN PASSWORD_FILE {BASE FILTER ATTRIBUTES {TABLE FILE}... --}...
  *
- * The rows of a table lie in a file as COPY ... (FORMAT binary) wrote them, with a bigint in front of
- * the table's columns: how many entries its search must have brought before the row may be written, in
- * rising order. They go into the table by COPY, with one commit every BATCH entries; tables in the
- * order given. The store is where libpq's environment says.
+ * The rows of a table lie in a file as COPY ... (FORMAT binary) wrote them, with a bigint in front
+ * of the table's columns: how many entries its search must have brought before the row may be
+ * written, in rising order. They go into the table by COPY, with one commit every BATCH entries;
+ * tables in the order given. The store is where libpq's environment says.
  *
  * Prints one JSON object; the seconds go from before the connection to behind the last commit.
  */

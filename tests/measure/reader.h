@@ -1,9 +1,9 @@
 /*
  * measure/reader.h - a plain libldap reader: what every program here reads a directory with
  *
- * One connection, StartTLS, simple bind, one search after another, a message at a time; every value is
- * looked at. There is no more to it, so that it says what libldap and the server allow. The programs
- * here are tools of tests/bench: whatever goes wrong ends them with a message.
+ * One connection, StartTLS, simple bind, one search after another, a message at a time; every value
+ * is looked at. There is no more to it, so that it says what libldap and the server allow. The
+ * programs here are tools of tests/bench: whatever goes wrong ends them with a message.
  */
 #ifndef MEASURE_READER_H
 #define MEASURE_READER_H

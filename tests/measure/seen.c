@@ -4,13 +4,13 @@
  *	measure_seen consumer LDAPI BIND_DN PASSWORD_FILE URI
  *	measure_seen token LDAPI BIND_DN PASSWORD_FILE PORT CA CERTIFICATE KEY
  *
- * Reads changes from standard input, one a line, tabs between: DN, attribute, "=" (set it) or "+" (add
- * a value), value, account, role. Each is made at the directory (LDAPI); then the other place is asked
- * again and again over one connection: a consumer whether the entry has the value; the token API, where
- * no role is named, whether the account is refused, else whether it has that role.
+ * Reads changes from standard input, one a line, tabs between: DN, attribute, "=" (set it) or "+"
+ * (add a value), value, account, role. Each is made at the directory (LDAPI); then the other place
+ * is asked again and again over one connection: a consumer whether the entry has the value; the
+ * token API, where no role is named, whether the account is refused, else whether it has that role.
  *
- * Prints a JSON array of [milliseconds until the directory had acknowledged, until it was seen], both
- * from when the change was sent.
+ * Prints a JSON array of [milliseconds until the directory had acknowledged, until it was seen],
+ * both from when the change was sent.
  */
 #include <err.h>
 #include <stdbool.h>

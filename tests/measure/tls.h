@@ -1,8 +1,8 @@
 /*
  * measure/tls.h - HTTP over mutual TLS as a platform speaks it: one connection, kept alive
  *
- * Blocking, one request at a time. The server must be "localhost" by a certificate of the CA; TLS 1.3.
- * Whatever goes wrong ends the program with a message.
+ * Blocking, one request at a time. The server must be "localhost" by a certificate of the CA, and
+ * speak TLS 1.3. Whatever goes wrong ends the program with a message.
  */
 #ifndef MEASURE_TLS_H
 #define MEASURE_TLS_H

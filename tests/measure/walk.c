@@ -1,5 +1,5 @@
 /*
- * measure/walk.c - how fast libldap reads a directory: connects, binds, searches, looks at every value
+ * measure/walk.c - how fast libldap reads a directory: connects, binds, looks at every value
  *
  *	measure_walk URI CA|- BIND_DN PASSWORD_FILE {BASE FILTER ATTRIBUTES}...
  *
