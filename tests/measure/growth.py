@@ -41,10 +41,12 @@ def measure_size(count, rounds, say):
             first = read_first(hall.house)
             with closing(hall.house.store()) as store, store.cursor() as sql:
                 Survey.wait_numbered(sql)
-            rows.append([first, seen(hall, latency.suspensions(count)),
-                         seen(hall, latency.joins(count, people.HUNDRED)),
-                         seen(hall, latency.joins(count, people.TENTH))])
+            changes = [latency.suspensions(count), latency.joins(count, people.HUNDRED),
+                       latency.joins(count, people.TENTH)]
+            rows.append([first, *(seen(hall, some) for some in changes)])
             hall.house.end()
+            for some in changes:
+                latency.undo(hall, some)
             say(f"  round {number + 1} of {rounds}: " + ", ".join(
                 f"{name} {machine.short(f)} {unit}"
                 for (name, (_, unit)), f in zip(CHANGES.items(), rows[-1], strict=True)))

@@ -7,7 +7,9 @@ import ldap
 from measure import people
 from rig.directory import ADMIN_DN, organisation
 
-SUSPENSIONS = 300       # a round
+SUSPENSIONS = 300       # a round, at most
+UNBRAKED = 0.015        # of all: removals that the brake lets pass within an hour, with a margin
+UNBRAKED_LEAST = 5
 JOINS = 20              # to each group
 
 
@@ -29,7 +31,7 @@ class Change:
 def suspensions(count):
     """Of people who have accounts, spread over all."""
     usual = [i for i in range(count) if people.is_usual(i)]
-    many = min(SUSPENSIONS, count // 4)
+    many = min(SUSPENSIONS, max(UNBRAKED_LEAST, int(count * UNBRAKED)))
     chosen = usual[::len(usual) // many][:many]
     return [Change(people.dn(i), "employeeStatus", "=", "suspended", "active", people.uid(i)) for i in chosen]
 
@@ -42,14 +44,18 @@ def joins(count, group):
     return [Change(dn, "member", "+", people.dn(i), None, people.uid(i), group) for i in strangers]
 
 
+def undo(hall, changes):
+    """Takes changes back: when musterd has ended, for what it sees taken away the brake counts."""
+    for change in changes:
+        change.undo(hall.directory.connection)
+
+
 def seen(hall, place, changes):
-    """Makes the changes one after another and takes them back afterwards: milliseconds until the
-    directory had acknowledged, and until it was seen at the place; lists of the same order."""
+    """Makes the changes one after another: milliseconds until the directory had acknowledged, and until
+    it was seen at the place; lists of the same order."""
     directory = hall.directory
     said = hall.program("seen", place[0], directory.ldapi, ADMIN_DN, directory.admin_password_file,
                         *place[1:], input="".join(f"{c.line}\n" for c in changes))
-    for change in changes:
-        change.undo(directory.connection)
     acknowledged, visible = zip(*json.loads(said), strict=True)
     return acknowledged, visible
 

@@ -204,6 +204,7 @@ class Sync:
             consumer.become_durable()
             machine.wait_idle()
             self.note_seen("consumer", latency.at_consumer(self.hall, consumer, self.suspensions))
+            latency.undo(self.hall, self.suspensions)
         finally:
             consumer.remove()
 
@@ -243,6 +244,7 @@ class Sync:
         machine.wait_idle()
         self.note_seen("token", latency.at_token_api(self.hall, self.suspensions))
         self.house.end()
+        latency.undo(self.hall, self.suspensions)
 
     def read_again(self):
         """A full read that is asked for, as by `muster sync run`, when nothing has changed."""
