@@ -13,4 +13,9 @@ UNION ALL
 SELECT 'owned, but a create was never begun', account_id::text
 	FROM account WHERE owned AND create_begun_at IS NULL AND observed_state = 'absent' AND observed_at IS NULL
 UNION ALL
+SELECT 'account of nobody', account_id::text
+	FROM account a WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.person_id = a.person_id)
+UNION ALL
+SELECT 'subject of several accounts', encode(subject, 'hex') FROM account GROUP BY subject HAVING count(*) > 1
+UNION ALL
 SELECT 'half a lease', account_id::text FROM account WHERE (lease_holder IS NULL) <> (lease_until IS NULL);

@@ -11,5 +11,8 @@ SELECT 'record without number that does not wait for one', r.record_id::text
 	WHERE NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.record_id = r.record_id)
 	AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.record_id = r.record_id)
 UNION ALL
+SELECT 'number of no record', l.record_id::text
+	FROM audit_leaf l WHERE NOT EXISTS (SELECT 1 FROM audit_record r WHERE r.record_id = l.record_id)
+UNION ALL
 SELECT 'numbered record that still waits', p.record_id::text
 	FROM audit_pending p JOIN audit_leaf l ON l.record_id = p.record_id;

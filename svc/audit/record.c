@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "json/write.h"
 #include "store/audit.h"
+#include "store/flood.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -115,4 +116,16 @@ audit_record(struct store *s, enum audit_kind kind, int64_t now_ms, const struct
 	store_audit_write(s, &id, now_ms, kinds[kind], body.data);
 	if (out_id != NULL)
 		*out_id = id;
+}
+
+void
+audit_record_flood(struct store_flood *rows, enum audit_kind kind, int64_t now_ms,
+    const struct audit_field *fields, size_t field_count)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
+	struct mu_uuid id;
+
+	mu_uuid_new(&id);
+	audit_record_format(&body, &id, kind, now_ms, fields, field_count);
+	store_flood_record(rows, &id, now_ms, kinds[kind], &body);
 }

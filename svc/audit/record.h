@@ -13,8 +13,9 @@
 
 /* The event catalogue: closed; names are what stands in "kind". */
 enum audit_kind {
-	AUDIT_PERSON_JOINED,		/* "person.joined": person, state, roles */
-	AUDIT_PERSON_CHANGED,		/* person, state, gained, lost */
+	AUDIT_PERSON_JOINED,		/* "person.joined": person, source, state, reason, gained, lost; level,
+					 * evidence if the same news identified them */
+	AUDIT_PERSON_CHANGED,		/* the same, as all transitions */
 	AUDIT_PERSON_SUSPENDED,
 	AUDIT_PERSON_RESUMED,
 	AUDIT_PERSON_LEFT,
@@ -83,6 +84,11 @@ struct audit_field {
  */
 void audit_record(struct store *s, enum audit_kind kind, int64_t now_ms, const struct audit_field *fields,
     size_t field_count, struct mu_uuid *out_id);
+
+/* The same, among the rows of a flood. */
+struct store_flood;
+void audit_record_flood(struct store_flood *rows, enum audit_kind kind, int64_t now_ms,
+    const struct audit_field *fields, size_t field_count);
 
 /* The bytes alone, for those who write rows their own way (token's pipeline). */
 void audit_record_format(struct mu_buf *b, const struct mu_uuid *id, enum audit_kind kind, int64_t now_ms,

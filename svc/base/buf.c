@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,12 @@ void
 mu_free(void *p)
 {
 	free(p);
+}
+
+void
+mu_alloc_trim(void)
+{
+	(void)malloc_trim(0);
 }
 
 void

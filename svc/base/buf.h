@@ -43,6 +43,7 @@ void *mu_alloc_again(void *p, size_t count, size_t each_bytes);
 char *mu_strdup(const char *text);		/* NULL gives NULL */
 char *mu_strndup(const char *text, size_t bytes_count);
 void mu_free(void *p);
+void mu_alloc_trim(void);		/* gives back what is free, after much was used */
 void mu_freep(void *pp);			/* for MU_AUTO: *pp is freed */
 
 #endif

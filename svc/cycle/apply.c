@@ -36,7 +36,8 @@ groups_write(struct cycle_apply *a, struct mu_err *err)
 		if (i < s->group_count)
 			rc = store_group_write(store, source, &s->groups[i].entry_uuid,
 			    s->groups[i].name, (const char *const *)s->groups[i].members,
-			    s->groups[i].member_count, &changed, &changed_count, err);
+			    s->groups[i].member_count, s->groups[i].content_hash, &changed,
+			    &changed_count, err);
 		else
 			rc = store_group_remove(store, source,
 			    &s->removed_groups.list[i - s->group_count], &changed, &changed_count,
@@ -105,14 +106,27 @@ entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, si
 	return MU_OK;
 }
 
-static void
-person_new(struct store_person *p, const char *source, const struct slice_person *entry,
+void
+apply_person_new(struct store_person *p, const char *source, const struct slice_person *entry,
     int64_t now_s)
 {
 	*p = (struct store_person){ .entry_uuid = entry->entry_uuid, .source = mu_strdup(source),
 		.dn = mu_strdup(""), .uid = mu_strdup(""), .state = PERSON_STAGED,
 		.state_since_s = now_s, .identified = mu_strdup(""), .evidence = mu_strdup("") };
 	mu_uuid_new(&p->person_id);
+}
+
+void
+apply_news_init(const struct cycle_host *host, const struct slice_person *entry,
+    const struct strings *groups, struct mu_buf *uid, struct cycle_news *out_news)
+{
+	const char *given = attrs_first(&entry->attrs, host->uid_name);
+
+	cycle_name_format(cycle_source_find(&host->rules, host->source->name),
+	    given == NULL ? "" : given, uid);
+	*out_news = (struct cycle_news){ .heard = true, .present = true, .dn = entry->dn,
+		.uid = mu_buf_text(uid), .attrs = &entry->attrs,
+		.content_hash = entry->content_hash, .groups = groups };
 }
 
 /* What is withheld of what they would gain: by a hold, or because this very batch trips. */
@@ -176,17 +190,12 @@ entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person
 	for (size_t i = 0; i < count && rc == MU_OK; i++) {
 		struct store_person *row = row_find(rows, &entries[i]->entry_uuid), fresh;
 		struct decided *d;
-		const char *given = attrs_first(&entries[i]->attrs, a->host->uid_name);
 		MU_AUTO(mu_buf_clear) struct mu_buf uid = MU_BUF_INIT;
-		struct cycle_news news = { .heard = true, .present = true, .dn = entries[i]->dn,
-			.attrs = &entries[i]->attrs,
-			.content_hash = entries[i]->content_hash, .groups = &groups[i] };
+		struct cycle_news news;
 
-		cycle_name_format(cycle_source_find(&a->host->rules, source),
-		    given == NULL ? "" : given, &uid);
-		news.uid = mu_buf_text(&uid);
+		apply_news_init(a->host, entries[i], &groups[i], &uid, &news);
 		if (row == NULL || row->source == NULL) {
-			person_new(&fresh, source, entries[i], a->now_ms / 1000);
+			apply_person_new(&fresh, source, entries[i], a->now_ms / 1000);
 			row = &fresh;
 		}
 		d = batch_add(b, row);

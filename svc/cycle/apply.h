@@ -43,6 +43,12 @@ struct cycle_apply {
 
 /* Ends what came of it. */
 void cycle_apply_clear(struct cycle_apply *a);
+/* A person who has no row yet. */
+void apply_person_new(struct store_person *p, const char *source, const struct slice_person *entry,
+    int64_t now_s);
+/* What an entry says; borrows of all, uid holds the name it makes. */
+void apply_news_init(const struct cycle_host *host, const struct slice_person *entry,
+    const struct strings *groups, struct mu_buf *uid, struct cycle_news *out_news);
 
 MU_CHECKED enum mu_rc cycle_apply(struct cycle_apply *a, struct mu_err *err);
 

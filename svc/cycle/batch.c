@@ -25,7 +25,10 @@ batch_add(struct batch *b, struct store_person *row)
 {
 	struct decided *d;
 
-	b->list = mu_alloc_again(b->list, b->count + 1, sizeof(*b->list));
+	if (b->count == b->room) {
+		b->room = b->room == 0 ? 16 : 2 * b->room;
+		b->list = mu_alloc_again(b->list, b->room, sizeof(*b->list));
+	}
 	d = &b->list[b->count++];
 	*d = (struct decided){ .person = *row, .was_due_at_s = row->due_at_s };
 	*row = (struct store_person){ .entry_uuid = row->entry_uuid };
@@ -234,15 +237,16 @@ void
 batch_claims_settle(struct batch *b)
 {
 	struct claim *claims = NULL;
-	size_t count = 0;
+	size_t count = 0, room = 0;
 
 	for (size_t i = 0; i < b->count; i++)
+		room += b->list[i].person.account_count;
+	claims = mu_alloc_zero(room, sizeof(*claims));
+	for (size_t i = 0; i < b->count; i++)
 		for (size_t k = 0; !b->list[i].skip && k < b->list[i].person.account_count; k++)
-			if (b->list[i].person.accounts[k].fresh) {
-				claims = mu_alloc_again(claims, count + 1, sizeof(*claims));
+			if (b->list[i].person.accounts[k].fresh)
 				claims[count++] = (struct claim){
 					&b->list[i].person.accounts[k].want, &b->list[i] };
-			}
 	if (count > 1)
 		qsort(claims, count, sizeof(*claims), by_name);
 	for (size_t i = 1; i < count; i++) {
@@ -314,32 +318,62 @@ words_format(const struct strings *s, struct mu_buf *b)
 		mu_buf_format(b, "%s%s", i == 0 ? "" : " ", s->list[i]);
 }
 
+#define TRANSITION_FIELDS_MAX 8
+
+/* Behind the first, which names the person; who is identified by the same news is so in one record. */
+static size_t
+transition_fields(const struct decided *d, struct mu_buf *gained, struct mu_buf *lost,
+    struct audit_field fields[TRANSITION_FIELDS_MAX])
+{
+	const struct cycle_change *ch = &d->change;
+
+	words_format(&ch->gained, gained);
+	words_format(&ch->lost, lost);
+	fields[1] = (struct audit_field)AUDIT_TEXT("source", d->person.source);
+	fields[2] = (struct audit_field)AUDIT_TEXT("state", person_state_name(d->person.state));
+	fields[3] = (struct audit_field)AUDIT_TEXT("reason", ch->reason);
+	fields[4] = (struct audit_field)AUDIT_TEXT("gained", mu_buf_text(gained));
+	fields[5] = (struct audit_field)AUDIT_TEXT("lost", mu_buf_text(lost));
+	if (!ch->identified)
+		return 6;
+	fields[6] = (struct audit_field)AUDIT_TEXT("level", d->person.identified);
+	fields[7] = (struct audit_field)AUDIT_TEXT("evidence", d->person.evidence);
+	return 8;
+}
+
+void
+batch_person_record(struct store_flood *rows, const struct decided *d, int64_t now_ms)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf gained = MU_BUF_INIT, lost = MU_BUF_INIT;
+	struct audit_field fields[TRANSITION_FIELDS_MAX];
+	char person[MU_UUID_TEXT_BYTES];
+
+	(void)mu_uuid_format(&d->person.person_id, person);
+	fields[0] = (struct audit_field)AUDIT_TEXT("person", person);
+	audit_record_flood(rows, d->change.kind, now_ms, fields,
+	    transition_fields(d, &gained, &lost, fields));
+}
+
 static void
 person_audit(const struct cycle_again_host *host, const struct decided *d, int64_t now_ms)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf gained = MU_BUF_INIT, lost = MU_BUF_INIT;
 	const struct cycle_change *ch = &d->change;
-	struct audit_field fields[6];
+	struct audit_field fields[TRANSITION_FIELDS_MAX];
 	char person[MU_UUID_TEXT_BYTES];
 
 	(void)mu_uuid_format(&d->person.person_id, person);
 	fields[0] = (struct audit_field)AUDIT_TEXT("person", person);
 	if (ch->transition) {
-		words_format(&ch->gained, &gained);
-		words_format(&ch->lost, &lost);
-		fields[1] = (struct audit_field)AUDIT_TEXT("source", d->person.source);
-		fields[2] = (struct audit_field)AUDIT_TEXT("state",
-		    person_state_name(d->person.state));
-		fields[3] = (struct audit_field)AUDIT_TEXT("reason", ch->reason);
-		fields[4] = (struct audit_field)AUDIT_TEXT("gained", mu_buf_text(&gained));
-		fields[5] = (struct audit_field)AUDIT_TEXT("lost", mu_buf_text(&lost));
-		audit_record(host->store, ch->kind, now_ms, fields, 6, NULL);
+		size_t count = transition_fields(d, &gained, &lost, fields);
+
+		audit_record(host->store, ch->kind, now_ms, fields, count, NULL);
 		if (!host->silent)
 			mu_log(audit_kind_name(ch->kind), "person", person, "state",
 			    person_state_name(d->person.state), "gained", mu_buf_text(&gained),
 			    "lost", mu_buf_text(&lost), NULL);
 	}
-	if (ch->identified) {
+	if (ch->identified && !ch->transition) {
 		fields[1] = (struct audit_field)AUDIT_TEXT("level", d->person.identified);
 		fields[2] = (struct audit_field)AUDIT_TEXT("evidence", d->person.evidence);
 		audit_record(host->store, AUDIT_PERSON_IDENTIFIED, now_ms, fields, 3, NULL);
@@ -375,24 +409,23 @@ grants_drop(const struct cycle_again_host *host, const struct decided *d, int64_
 	}
 }
 
-/* One question to keys for all account rows of the batch. */
-static enum mu_rc
-accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err *err)
+enum mu_rc
+batch_accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err *err)
 {
-	struct store_account **accounts = NULL;
+	MU_AUTO(mu_freep) struct store_account **accounts = NULL;
 	struct mu_buf *bytes;
 	unsigned char (*macs)[MAC_BYTES];
-	size_t count = 0;
+	size_t count = 0, room = 0;
 	enum mu_rc rc = MU_OK;
 
+	for (size_t i = 0; i < b->count; i++)
+		room += b->list[i].change.account_count;
+	accounts = mu_alloc_zero(room, sizeof(struct store_account *));
 	for (size_t i = 0; i < b->count; i++) {
 		struct decided *d = &b->list[i];
 
-		for (size_t k = 0; !d->skip && k < d->change.account_count; k++) {
-			accounts = mu_alloc_again(accounts, count + 1,
-			    sizeof(struct store_account *));
+		for (size_t k = 0; !d->skip && k < d->change.account_count; k++)
 			accounts[count++] = &d->person.accounts[d->change.accounts[k].index];
-		}
 	}
 	if (count == 0)
 		return MU_OK;
@@ -408,7 +441,6 @@ accounts_mac(const struct cycle_again_host *host, struct batch *b, struct mu_err
 	}
 	mu_free(bytes);
 	mu_free(macs);
-	mu_free(accounts);
 	return rc;
 }
 
@@ -443,8 +475,8 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
  * Asked when the people are locked: either nobody has begun to decide everyone by a newer policy,
  * and will then find these people as they are written here, or this batch is not written.
  */
-static enum mu_rc
-policy_check(const struct cycle_again_host *host, struct mu_err *err)
+enum mu_rc
+batch_policy_check(const struct cycle_again_host *host, struct mu_err *err)
 {
 	int64_t version;
 
@@ -466,7 +498,7 @@ batch_write(const struct cycle_again_host *host, struct batch *b, int64_t now_ms
 
 	if (b->count == 0)
 		return MU_OK;
-	if (policy_check(host, err) != MU_OK || accounts_mac(host, b, err) != MU_OK)
+	if (batch_policy_check(host, err) != MU_OK || batch_accounts_mac(host, b, err) != MU_OK)
 		return err->rc;
 	for (size_t i = 0; i < b->count; i++) {
 		struct decided *d = &b->list[i];

@@ -11,6 +11,7 @@
 #include "cycle/cycle.h"
 #include "cycle/slice.h"
 #include "store/brake.h"
+#include "store/flood.h"
 
 enum batch_hold {
 	BATCH_FREE,
@@ -42,7 +43,7 @@ struct decided {
 
 struct batch {
 	struct decided *list;
-	size_t count;
+	size_t count, room;
 };
 void batch_clear(struct batch *b);
 /* Takes the row over, leaving one that can be cleared; borrowed until the next call. */
@@ -75,6 +76,14 @@ void batch_claims_settle(struct batch *b);
 /* What changes of the accounts: "xmpp: enabled -> disabled", "xmpp: loses room ops moderator". */
 void batch_accounts_tell(const struct store_person *p, const struct cycle_change *ch,
     struct strings *out_lines);
+
+/* One question to keys for all account rows of the batch that differ; MU_ERETRY when keys are away. */
+MU_CHECKED enum mu_rc batch_accounts_mac(const struct cycle_again_host *host, struct batch *b,
+    struct mu_err *err);
+/* Nobody writes by an older policy than is in force: MU_ERETRY. Asked in the writing transaction. */
+MU_CHECKED enum mu_rc batch_policy_check(const struct cycle_again_host *host, struct mu_err *err);
+/* The audit record of someone new. */
+void batch_person_record(struct store_flood *rows, const struct decided *d, int64_t now_ms);
 
 /* What came of writing. */
 struct batch_written {

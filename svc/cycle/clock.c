@@ -14,7 +14,7 @@
 
 struct cycle_clock {
 	const struct cycle_host *host;
-	mu_timer_fn *look;
+	mu_timer_fn *look, *settle;
 	void *ctx;
 	struct mu_buf holder;
 	struct mu_timer *timer;
@@ -150,6 +150,7 @@ on_tick(void *ctx)
 		.now_ms = mu_now_ms(), .told = &told };
 	struct mu_err err = MU_ERR_INIT;
 
+	c->settle(c->ctx);
 	if (turn_run(c, &a, &err) != MU_OK) {
 		turn_failed(c, &err);
 	} else {
@@ -167,12 +168,13 @@ on_tick(void *ctx)
 }
 
 struct cycle_clock *
-cycle_clock_open(const struct cycle_host *host, mu_timer_fn *look, void *ctx)
+cycle_clock_open(const struct cycle_host *host, mu_timer_fn *look, mu_timer_fn *settle, void *ctx)
 {
 	struct cycle_clock *c = mu_alloc_zero(1, sizeof(*c));
 
 	c->host = host;
 	c->look = look;
+	c->settle = settle;
 	c->ctx = ctx;
 	mu_buf_format(&c->holder, "%s %s", host->holder, host->source->name);
 	c->timer = mu_loop_timer(host->loop, on_tick, c);

@@ -16,8 +16,12 @@
 
 struct cycle_clock;
 
-/* look: is called when there is news in the store for the cycle; it may be a newer policy. Borrows host. */
-struct cycle_clock *cycle_clock_open(const struct cycle_host *host, mu_timer_fn *look, void *ctx);
+/*
+ * look: is called when there is news in the store for the cycle; it may be a newer policy. settle:
+ * before the store is asked anything, for the cycle shares it. Borrows host.
+ */
+struct cycle_clock *cycle_clock_open(const struct cycle_host *host, mu_timer_fn *look,
+    mu_timer_fn *settle, void *ctx);
 void cycle_clock_close(struct cycle_clock *c);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cycle/apply.h"
 #include "cycle/clock.h"
+#include "cycle/flood.h"
 #include "cycle/narrow_priv.h"
 #include "cycle/rows.h"
 #include "store/brake.h"
@@ -21,17 +22,28 @@
 #define AGAIN_MIN_MS	5000		/* what is not believed is read again, */
 #define AGAIN_MAX_MS	600000		/* with growing pauses */
 #define PASS_RETRY_MS	5000
+#define KNOWN_LOAD_AT	256		/* a refresh with so many entries may be of everybody */
+#define FLOOD_MIN	64		/* so many new ones at least are written by COPY, ... */
+#define FLOOD_PEOPLE	2048		/* and so many at once, in about 50 ms */
+#define FLOOD_MEMBERS	32768
+#define WAIT_MAX	256		/* in a refresh so many others wait for a commit */
+#define PUSH_EACH	64		/* entries, between which a flood goes on */
 
 /* One search of the source: what its row in the store holds, and the refresh under way. */
 struct search {
 	struct store_search row;	/* as the slice at hand will leave it, */
 	struct store_search stored;	/* and as it is in the store */
 	bool began, refreshing, refreshed;	/* refreshed: its end is in the slice at hand */
-	struct uuids seen;			/* entries and present ones of this refresh */
+	bool full;				/* everybody is going to be listed */
+	struct known known;			/* who came in this refresh, and who was there */
+	bool changed;				/* this refresh has brought anything new */
+	bool told;				/* its end was logged since we opened */
+	bool noted;				/* this refresh: its row is in the store */
 	enum verdict verdict;
 	enum directory_how how;
 	size_t listed_count;
-	size_t joined;			/* by this refresh so far */
+	size_t joined;			/* by this refresh so far, */
+	size_t joined_known;		/* and before known was loaded */
 };
 
 /* Everyone is decided by a new policy, a page a turn; what it takes away is judged at the end. */
@@ -47,6 +59,19 @@ struct cycle {
 	struct directory *directory;
 	struct search searches[DIRECTORY_SEARCH_COUNT];
 	struct slice slice;		/* what came since the last commit */
+	bool waits;			/* and began to come before the last slice_end */
+	size_t fresh_people, fresh_members;	/* of it */
+	bool cookie_came;		/* it covers a cookie */
+	/* what is new is written while more is read */
+	struct flood flood;
+	bool flood_doubt;		/* in this refresh a hint was wrong: ask before */
+	struct mu_err flood_err;	/* of a flood whose failure nobody was told yet */
+	bool nobody;			/* when groups began to be read the source had no people */
+	bool first;			/* nor had everybody ever been read when people were */
+	struct memberships memberships;
+	struct crypto_hash *hash;
+	struct mu_buf scratch;
+	size_t entries;
 	/* removals found by refreshes under way: see deferred_apply */
 	struct slice deferred;
 	size_t deferred_keep;
@@ -67,7 +92,8 @@ struct cycle {
 	bool full_due;			/* the next read is to be one */
 	struct pass pass;
 	struct cycle_clock *clock;
-	struct mu_timer *open_timer, *verdict_timer, *poll_timer, *pass_timer, *again_timer;
+	struct mu_timer *open_timer, *verdict_timer, *poll_timer, *pass_timer, *again_timer,
+	    *flood_timer;
 };
 
 static const char *
@@ -84,6 +110,17 @@ number_format(char out[24], int64_t number)
 
 /* --- Transactions --------------------------------------------------------------------------- */
 
+static void flood_settle(struct cycle *c);
+static void searches_write(struct cycle *c, bool keep_cookies);
+
+/* Nothing is begun before a flood under way is committed. */
+static enum mu_rc
+begin_any(struct cycle *c, struct mu_err *err)
+{
+	flood_settle(c);
+	return store_begin(c->host.store, err);
+}
+
 /* Whoever does not hold the lease any more writes nothing. */
 static enum mu_rc
 begin(struct cycle *c, struct mu_err *err)
@@ -93,7 +130,7 @@ begin(struct cycle *c, struct mu_err *err)
 	enum mu_rc rc;
 
 	mu_buf_format(&name, "cycle/%s", c->host.source->name);
-	if (store_begin(c->host.store, err) != MU_OK)
+	if (begin_any(c, err) != MU_OK)
 		return err->rc;
 	rc = store_lease_take(c->host.store, name.data, c->host.holder, LEASE_S, &fence, err);
 	if (rc == MU_EDENIED)
@@ -110,10 +147,210 @@ after_commit(struct cycle *c, const struct cycle_apply *a)
 		store_hint(c->host.store, STORE_CHANNEL_ACCOUNTS);
 }
 
+/* --- Floods: many who are new are written while more is read -------------------------------- */
+
+static void
+slice_drop(struct cycle *c)
+{
+	slice_clear(&c->slice);
+	c->waits = c->cookie_came = false;
+	c->fresh_people = c->fresh_members = 0;
+}
+
+static void
+fresh_count(struct cycle *c)
+{
+	c->fresh_people = c->fresh_members = 0;
+	for (size_t i = 0; i < c->slice.people_count; i++)
+		c->fresh_people += c->slice.people[i].fresh ? 1 : 0;
+	for (size_t i = 0; i < c->slice.group_count; i++)
+		if (c->slice.groups[i].fresh)
+			c->fresh_members += c->slice.groups[i].member_count + 1;
+}
+
+/*
+ * Waits until the flood is committed. Was a hint wrong, its people are in the slice again; any other
+ * failure is told at the end of the slice at hand, and all is read again.
+ */
+static void
+flood_settle(struct cycle *c)
+{
+	struct mu_err err = MU_ERR_INIT;
+	char people[24];
+
+	if (!store_flood_runs(c->host.store))
+		return;
+	mu_timer_stop(c->flood_timer);
+	switch (store_flood_end(c->host.store, &err)) {
+	case MU_OK:
+		number_format(people, (int64_t)c->flood.people);
+		if (c->flood.people > 0)
+			mu_log("people.joined", "source", c->host.source->name, "people", people, NULL);
+		if (c->flood.accounts_changed)
+			store_hint(c->host.store, STORE_CHANNEL_ACCOUNTS);
+		c->searches[DIRECTORY_PEOPLE].joined += c->flood.people;
+		flood_clear(&c->flood);
+		break;
+	case MU_ECONFLICT:
+		mu_log_err(&err, "flood.again", "source", c->host.source->name, NULL);
+		flood_undo(&c->flood, &c->slice, !c->flood_doubt);
+		fresh_count(c);
+		c->flood_doubt = true;
+		for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+			c->searches[i].noted = false;
+		break;
+	case MU_EINPUT: case MU_EDENIED: case MU_EABSENT: case MU_ERETRY: case MU_ECONFIG:
+	case MU_EBROKEN:
+		flood_clear(&c->flood);
+		c->flood_err = err;
+		break;
+	}
+}
+
+/* Somebody else is going to ask the store something. */
+static void
+on_settle(void *ctx)
+{
+	flood_settle(ctx);
+}
+
+/* Goes on also while the directory says nothing. */
+static void
+on_flood(void *ctx)
+{
+	struct cycle *c = ctx;
+
+	if (!store_flood_push(c->host.store))
+		mu_timer_set(c->flood_timer, 1);
+}
+
+static enum mu_rc
+flood_failed(struct cycle *c, struct mu_err *err)
+{
+	if (c->flood_err.rc == MU_OK)
+		return MU_OK;
+	*err = c->flood_err;
+	c->flood_err = (struct mu_err)MU_ERR_INIT;
+	return err->rc;
+}
+
+/* Before anybody of a refresh is written the store knows how they are read: see resume_read. */
+static void
+searches_note(struct cycle *c)
+{
+	const struct slice *d = &c->deferred;
+	bool noted = true;
+
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
+		if (c->searches[i].began && !c->searches[i].noted)
+			c->searches[i].noted = !(noted = false);
+	if (!noted)
+		searches_write(c, !c->held && !c->narrow.narrowed && !c->anew &&
+		    d->redecide.count + d->removed_groups.count == 0);
+}
+
+static enum mu_rc
+memberships_need(struct cycle *c, struct mu_err *err)
+{
+	if (c->memberships.loaded || c->fresh_people == 0)
+		return MU_OK;
+	flood_settle(c);
+	return memberships_load(&c->memberships, c->host.store, c->host.source->name, c->hash, err);
+}
+
+/* What is fresh in the slice goes to the store. */
+static enum mu_rc
+flood_begin(struct cycle *c, struct mu_err *err)
+{
+	const struct cycle_again_host again = { .store = c->host.store, .rules = &c->host.rules };
+	struct flood next = { .people = 0 };
+	struct store_flood *rows = NULL;
+	enum mu_rc rc;
+
+	if (c->flood_doubt)
+		flood_settle(c);
+	if (memberships_need(c, err) != MU_OK || flood_prepare(&c->host, &c->slice, &c->memberships,
+	    c->hash, c->flood_doubt, mu_now_ms(), &next, &rows, err) != MU_OK)
+		return err->rc;
+	rc = begin(c, err);		/* the one before is committed, or back in the slice */
+	if (rc == MU_OK)
+		rc = flood_failed(c, err);
+	if (rc == MU_OK)
+		rc = batch_policy_check(&again, err);
+	if (rc == MU_OK)
+		searches_note(c);
+	if (rc == MU_OK)
+		flood_count(&c->host, &next, mu_now_s());
+	if (rc == MU_OK)
+		rc = store_flood_start(c->host.store, MU_TAKE(rows), err);
+	store_flood_free(rows);
+	fresh_count(c);
+	if (rc != MU_OK) {
+		store_rollback(c->host.store);
+		flood_clear(&next);
+		return rc;
+	}
+	c->flood = next;
+	mu_timer_set(c->flood_timer, 1);
+	return MU_OK;
+}
+
+/* People and groups of a refresh under way, and nothing that a commit has to go with. */
+static bool
+slice_may_wait(const struct cycle *c)
+{
+	const struct slice *s = &c->slice;
+	bool refreshing = false;
+
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+		const struct known *k = &c->searches[i].known;
+
+		if (c->searches[i].refreshed || (k->count > 0 && !k->loaded))
+			return false;
+		refreshing = refreshing || (c->searches[i].refreshing && k->loaded);
+	}
+	/* nobody is decided on before their groups are known */
+	return refreshing && (s->people_count == 0 || s->group_count == 0) && !c->cookie_came &&
+	    s->bad_count == 0 && s->redecide.count == 0 && s->removed_people.count == 0 &&
+	    s->removed_groups.count == 0;
+}
+
+/*
+ * True when the slice is not to be committed now: it waits for more, or what was fresh in it goes to
+ * the store by itself. False: it is to be, and nothing is under way any more.
+ */
+static enum mu_rc
+slice_wait(struct cycle *c, bool *out_waits, struct mu_err *err)
+{
+	bool may = slice_may_wait(c), pure = c->fresh_people == 0 || c->slice.group_count == 0;
+	size_t others;
+
+	*out_waits = false;
+	if (c->fresh_people >= FLOOD_PEOPLE || c->fresh_members >= FLOOD_MEMBERS)
+		if (pure && flood_begin(c, err) != MU_OK)
+			return err->rc;
+	/* a second time when a hint was wrong; a third none is fresh any more */
+	for (int i = 0; i < 2 && !may; i++) {
+		flood_settle(c);
+		if (pure && c->fresh_people + c->fresh_members >= FLOOD_MIN &&
+		    flood_begin(c, err) != MU_OK)
+			return err->rc;
+	}
+	if (!may)
+		flood_settle(c);
+	if (flood_failed(c, err) != MU_OK)
+		return err->rc;
+	others = c->slice.people_count - c->fresh_people;
+	for (size_t i = 0; i < c->slice.group_count; i++)
+		others += c->slice.groups[i].fresh ? 0 : 1;
+	*out_waits = c->waits = may && others < WAIT_MAX;
+	return MU_OK;
+}
+
 /* --- The end of a refresh: who is missing --------------------------------------------------- */
 
 struct missing {
-	const struct uuids *seen;
+	const struct known *seen;
 	struct uuids *out;
 	int64_t known;			/* missing or not */
 };
@@ -124,8 +361,33 @@ missing_each(void *ctx, const struct mu_uuid *entry_uuid)
 	struct missing *m = ctx;
 
 	m->known++;
-	if (!uuids_has(m->seen, entry_uuid))
+	if (!known_has(m->seen, entry_uuid, KNOWN_SEEN))
 		uuids_add(m->out, entry_uuid);
+}
+
+/*
+ * Who was there and did not come, by what was read at the beginning, else by asking now. out_before:
+ * how many were there, without those that the refresh brought.
+ */
+static enum mu_rc
+missing_find(struct cycle *c, enum directory_search which, struct uuids *out, int64_t *out_before,
+    struct mu_err *err)
+{
+	const struct search *s = &c->searches[which];
+	struct missing m = { &s->known, out, 0 };
+	const char *source = c->host.source->name;
+
+	if (!s->known.loaded && (which == DIRECTORY_PEOPLE ?
+	    store_person_each_entry(c->host.store, source, missing_each, &m, err) :
+	    store_group_each(c->host.store, source, missing_each, &m, err)) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; s->known.loaded && i < s->known.count; i++) {
+		m.known += (s->known.flags[i] & KNOWN_HERE) != 0;
+		if ((s->known.flags[i] & (KNOWN_HERE | KNOWN_SEEN)) == KNOWN_HERE)
+			uuids_add(out, &s->known.list[i].entry_uuid);
+	}
+	*out_before = m.known - (int64_t)(s->known.loaded ? s->joined_known : s->joined);
+	return MU_OK;
 }
 
 static void
@@ -141,21 +403,18 @@ listing_finish(struct cycle *c, enum directory_search which, int64_t now_ms, str
 {
 	struct search *s = &c->searches[which];
 	MU_AUTO(uuids_clear) struct uuids missing = { .count = 0 };
-	struct missing m = { &s->seen, &missing, 0 };
-	const char *source = c->host.source->name;
+	int64_t before;
 
-	uuids_sort(&s->seen);
 	if (s->how == DIRECTORY_DELTA || s->verdict != VERDICT_COMPLETE)
 		return MU_OK;
-	if ((which == DIRECTORY_PEOPLE ?
-	    store_person_each_entry(c->host.store, source, missing_each, &m, err) :
-	    store_group_each(c->host.store, source, missing_each, &m, err)) != MU_OK)
+	if (missing_find(c, which, &missing, &before, err) != MU_OK)
 		return err->rc;
+	s->changed = s->changed || missing.count > 0;
 	if (which == DIRECTORY_GROUPS && s->listed_count == 0 && missing.count > 0)
 		return mu_fail(err, MU_ERETRY,
 		    "no group is shown where %zu were: is the access right gone?", missing.count);
-	if (which == DIRECTORY_PEOPLE && narrow_judge(c->host.store, source, &missing,
-	    m.known - (int64_t)s->joined, now_ms / 1000, &c->narrow, err) != MU_OK)
+	if (which == DIRECTORY_PEOPLE && narrow_judge(c->host.store,
+	    c->host.source->name, &missing, before, now_ms / 1000, &c->narrow, err) != MU_OK)
 		return err->rc;
 	if (which == DIRECTORY_PEOPLE && c->narrow.narrowed)
 		return MU_OK;
@@ -187,7 +446,7 @@ deferred_apply(struct cycle *c, bool rows, struct cycle_apply *a, struct mu_err 
 		c->deferred.people_count = 0;
 		/* who came back after that is seen */
 		for (size_t i = 0; i < removed->count; i++)
-			if (!uuids_has(&people->seen, &removed->list[i]))
+			if (!known_has(&people->known, &removed->list[i], KNOWN_SEEN))
 				uuids_add(&due.removed_people, &removed->list[i]);
 	}
 	if (rows) {
@@ -282,11 +541,16 @@ search_committed(struct cycle *c, enum directory_search search)
 	if (!s->refreshed)
 		return;
 	number_format(listed, (int64_t)s->listed_count);
-	mu_log("source.refreshed", "source", c->host.source->name, "search", search_name(search),
-	    "verdict", verdict_name(s->verdict), "listed", listed, NULL);
+	/* where everybody is read again and again, that nothing is new is no news */
+	if (s->changed || !s->told)
+		mu_log("source.refreshed", "source", c->host.source->name, "search",
+		    search_name(search), "verdict", verdict_name(s->verdict), "listed", listed, NULL);
+	s->told = s->verdict == VERDICT_COMPLETE;
 	s->refreshing = s->verdict == VERDICT_EMPTY;	/* as good as not read */
 	s->refreshed = false;
-	uuids_clear(&s->seen);
+	known_clear(&s->known);
+	memberships_clear(&c->memberships);
+	mu_alloc_trim();
 }
 
 static enum mu_rc
@@ -357,12 +621,15 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 	struct cycle *c = ctx;
 	struct search *s = &c->searches[search];
 
-	(void)full;
 	(void)err;
+	if (c->waits)			/* of a refresh that did not end: it comes again */
+		slice_drop(c);
 	s->began = s->refreshing = true;
-	s->refreshed = false;
+	s->refreshed = s->changed = s->noted = false;
+	s->full = full;
 	s->joined = 0;
-	uuids_clear(&s->seen);
+	known_clear(&s->known);
+	c->flood_doubt = false;
 	if (search == DIRECTORY_PEOPLE) {
 		people_undefer(c);
 		c->deferred_keep = (size_t)policy_removals_limit(c->host.rules.policy,
@@ -378,6 +645,7 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 static void
 person_forget(struct slice *s, const struct mu_uuid *entry_uuid)
 {
+	/* those who wait are few, or have not come before in their refresh */
 	for (size_t i = 0; i < s->people_count; i++)
 		if (mu_uuid_equal(&s->people[i].entry_uuid, entry_uuid)) {
 			slice_person_clear(&s->people[i]);
@@ -394,26 +662,127 @@ uuid_forget(struct uuids *u, const struct mu_uuid *uuid)
 			u->list[i--] = u->list[--u->count];
 }
 
-static enum mu_rc
-on_entry(void *ctx, enum directory_search search, const struct directory_entry *entry,
-    struct mu_err *err)
+static void
+known_each(void *ctx, const struct mu_uuid *entry_uuid, const unsigned char *content_hash, bool here)
 {
-	struct cycle *c = ctx;
-	struct search *s = &c->searches[search];
+	struct known *k = ctx;
+	size_t at = known_add(k, entry_uuid);
 
-	(void)err;
-	if (s->refreshing)
-		uuids_add(&s->seen, &entry->entry_uuid);
+	(void)memcpy(k->list[at].hash, content_hash, KNOWN_HASH_BYTES);
+	k->flags[at] |= (unsigned char)(here ? KNOWN_ROW | KNOWN_HERE : KNOWN_ROW);
+}
+
+/* Who is known is read before the first of everybody is compared. */
+static enum mu_rc
+known_load(struct cycle *c, enum directory_search search, struct mu_err *err)
+{
+	struct search *s = &c->searches[search];
+	int64_t people = 0;
+	bool settled = true;
+
+	if (s->known.loaded || (!s->full && s->known.count < KNOWN_LOAD_AT))
+		return MU_OK;
+	flood_settle(c);
+	if ((search == DIRECTORY_PEOPLE ?
+	    store_person_known(c->host.store, c->host.source->name, known_each, &s->known, err) :
+	    store_group_known(c->host.store, c->host.source->name, known_each, &s->known, err)) !=
+	    MU_OK)
+		return err->rc;
+	s->known.loaded = true;
+	s->joined_known = s->joined;
 	if (search == DIRECTORY_PEOPLE) {
+		if (store_brake_is_settled(c->host.store, c->host.source->name, &settled, err) !=
+		    MU_OK)
+			return err->rc;
+		c->first = !settled;
+		return MU_OK;
+	}
+	if (store_person_any(c->host.store, c->host.source->name, &people, err) != MU_OK)
+		return err->rc;
+	c->nobody = people == 0;
+	return MU_OK;
+}
+
+static void
+seen(struct search *s, const struct mu_uuid *entry_uuid)
+{
+	size_t at = known_add(&s->known, entry_uuid);
+
+	s->known.flags[at] |= KNOWN_SEEN;
+}
+
+/*
+ * An entry of a refresh. False: it is as its row is, and nothing is to be done, but while somebody
+ * is held or was left undecided: then everyone is decided on. out_fresh: it had no row.
+ */
+static bool
+entry_is_news(struct cycle *c, struct search *s, const struct mu_uuid *entry_uuid,
+    const unsigned char *content_hash, bool *out_fresh, bool *out_again)
+{
+	struct known *k = &s->known;
+	size_t at = known_add(k, entry_uuid);
+	unsigned char was = k->flags[at];
+
+	k->flags[at] |= KNOWN_SEEN;
+	if ((was & (KNOWN_ROW | KNOWN_TAKEN)) == KNOWN_ROW && !c->held && !c->anew &&
+	    memcmp(k->list[at].hash, content_hash, KNOWN_HASH_BYTES) == 0)
+		return false;
+	k->flags[at] |= KNOWN_TAKEN;
+	*out_fresh = k->loaded && (was & (KNOWN_ROW | KNOWN_SEEN | KNOWN_TAKEN)) == 0;
+	*out_again = (was & (KNOWN_SEEN | KNOWN_TAKEN)) != 0;
+	s->changed = true;
+	return true;
+}
+
+static void
+person_take(struct cycle *c, struct directory_entry *entry, const unsigned char *content_hash,
+    bool fresh, bool again)
+{
+	if (again) {
 		person_forget(&c->slice, &entry->entry_uuid);
 		person_forget(&c->deferred, &entry->entry_uuid);
 		uuid_forget(&c->slice.removed_people, &entry->entry_uuid);
-		slice_person_add(&c->slice, entry);
-	} else {
-		uuid_forget(&c->slice.removed_groups, &entry->entry_uuid);
-		uuid_forget(&c->deferred.removed_groups, &entry->entry_uuid);
-		slice_group_add(&c->slice, entry);
+		fresh_count(c);
 	}
+	slice_person_add(&c->slice, entry, content_hash, fresh);
+	c->fresh_people += fresh ? 1 : 0;
+}
+
+static void
+group_take(struct cycle *c, const struct directory_entry *entry, const unsigned char *content_hash,
+    bool fresh)
+{
+	uuid_forget(&c->slice.removed_groups, &entry->entry_uuid);
+	uuid_forget(&c->deferred.removed_groups, &entry->entry_uuid);
+	slice_group_add(&c->slice, entry, content_hash, fresh);
+	c->fresh_members += fresh ? entry->member_count + 1 : 0;
+	memberships_clear(&c->memberships);
+}
+
+static enum mu_rc
+on_entry(void *ctx, enum directory_search search, struct directory_entry *entry, struct mu_err *err)
+{
+	struct cycle *c = ctx;
+	struct search *s = &c->searches[search];
+	unsigned char hash[CRYPTO_SHA256_BYTES];
+	bool fresh = false, again = true;
+
+	if (++c->entries % PUSH_EACH == 0)
+		(void)store_flood_push(c->host.store);
+	slice_content_hash(entry, &c->scratch, c->hash, hash);
+	if (s->refreshing && s->began) {
+		if (known_load(c, search, err) != MU_OK)
+			return err->rc;
+		if (!entry_is_news(c, s, &entry->entry_uuid, hash, &fresh, &again)) {
+			if (search == DIRECTORY_GROUPS)
+				uuid_forget(&c->deferred.removed_groups, &entry->entry_uuid);
+			return MU_OK;
+		}
+	}
+	if (search == DIRECTORY_PEOPLE)
+		person_take(c, entry, hash, fresh && c->first, again);
+	else
+		group_take(c, entry, hash, fresh && c->nobody);
 	return MU_OK;
 }
 
@@ -424,7 +793,7 @@ on_present(void *ctx, enum directory_search search, const struct mu_uuid *entry_
 	struct cycle *c = ctx;
 
 	(void)err;
-	uuids_add(&c->searches[search].seen, entry_uuid);
+	seen(&c->searches[search], entry_uuid);
 	if (search == DIRECTORY_GROUPS)
 		uuid_forget(&c->deferred.removed_groups, entry_uuid);
 	return MU_OK;
@@ -435,16 +804,26 @@ on_removed(void *ctx, enum directory_search search, const struct mu_uuid *entry_
     struct mu_err *err)
 {
 	struct cycle *c = ctx;
+	struct search *s = &c->searches[search];
+	size_t at;
 
 	(void)err;
+	s->changed = true;
 	if (search == DIRECTORY_PEOPLE) {
 		person_forget(&c->slice, entry_uuid);
 		person_forget(&c->deferred, entry_uuid);
-		uuid_forget(&c->searches[search].seen, entry_uuid);
+		fresh_count(c);
 		uuids_add(&c->slice.removed_people, entry_uuid);
 	} else {
 		uuids_add(&c->slice.removed_groups, entry_uuid);
 	}
+	if (!s->refreshing)
+		return MU_OK;
+	/* whoever comes back is looked at in any case */
+	at = known_add(&s->known, entry_uuid);
+	s->known.flags[at] |= KNOWN_TAKEN;
+	if (search == DIRECTORY_PEOPLE)
+		s->known.flags[at] &= (unsigned char)~KNOWN_SEEN;
 	return MU_OK;
 }
 
@@ -457,7 +836,8 @@ on_quarantined(void *ctx, enum directory_search search, const struct mu_uuid *en
 
 	(void)err;
 	if (entry_uuid != NULL && c->searches[search].refreshing)
-		uuids_add(&c->searches[search].seen, entry_uuid);
+		seen(&c->searches[search], entry_uuid);
+	c->searches[search].changed = true;
 	slice_bad_add(&c->slice, entry_uuid == NULL ? dn : mu_uuid_format(entry_uuid, entry),
 	    reason);
 	return MU_OK;
@@ -489,6 +869,7 @@ on_cookie(void *ctx, enum directory_search search, const void *bytes, size_t byt
 	c->searches[search].began = true;	/* or was to begin, and got no further */
 	mu_buf_reset(&c->searches[search].row.cookie);
 	mu_buf_add(&c->searches[search].row.cookie, bytes, bytes_count);
+	c->cookie_came = true;
 	return MU_OK;
 }
 
@@ -497,9 +878,14 @@ on_slice_end(void *ctx, struct mu_err *err)
 {
 	struct cycle *c = ctx;
 	size_t missing_before = c->deferred.removed_groups.count;
-	enum mu_rc rc = slice_commit(c, err);
+	bool waits;
+	enum mu_rc rc = slice_wait(c, &waits, err);
 
-	slice_clear(&c->slice);
+	if (rc == MU_OK && waits)
+		return MU_OK;
+	if (rc == MU_OK)
+		rc = slice_commit(c, err);
+	slice_drop(c);
 	if (rc != MU_OK) {
 		store_rollback(c->host.store);
 		c->deferred.removed_groups.count = missing_before;
@@ -529,7 +915,7 @@ verdict_store(void *ctx)
 
 	if (!c->verdict_due)
 		return;
-	if (store_begin(c->host.store, &err) == MU_OK) {
+	if (begin_any(c, &err) == MU_OK) {
 		store_verdict_write(c->host.store, c->host.source->name, c->verdict,
 		    mu_buf_text(&c->verdict_text), now_ms / 1000);
 		audit_record(c->host.store, AUDIT_SOURCE_VERDICT, now_ms, fields, MU_COUNT(fields),
@@ -714,7 +1100,7 @@ poll_run(struct cycle *c, int64_t *out_asked_ms, bool *out_pass, struct mu_err *
 {
 	int64_t before = c->host.rules.version, decided = 0, held;
 
-	if (store_begin(c->host.store, err) != MU_OK || policy_follow(c, err) != MU_OK ||
+	if (begin_any(c, err) != MU_OK || policy_follow(c, err) != MU_OK ||
 	    store_sync_asked(c->host.store, c->host.source->name, out_asked_ms, err) != MU_OK ||
 	    store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK ||
 	    store_policy_decided(c->host.store, &decided, err) != MU_OK ||
@@ -734,10 +1120,12 @@ read_anew(struct cycle *c)
 	mu_log("source.reread", "source", c->host.source->name, NULL);
 	directory_close(c->directory);
 	c->directory = NULL;
-	slice_clear(&c->slice);
+	flood_settle(c);
+	c->flood_err = (struct mu_err)MU_ERR_INIT;	/* all is read again in any case */
+	slice_drop(c);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
-		c->searches[i].refreshing = c->searches[i].refreshed = false;
-		uuids_clear(&c->searches[i].seen);
+		c->searches[i].refreshing = c->searches[i].refreshed = c->searches[i].told = false;
+		known_clear(&c->searches[i].known);
 	}
 	c->full_due = true;
 	mu_timer_set(c->open_timer, 0);
@@ -791,7 +1179,7 @@ resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err 
 	int64_t now_ms = mu_now_ms(), held;
 
 	c->anew = false;
-	if (store_begin(c->host.store, err) != MU_OK)
+	if (begin_any(c, err) != MU_OK)
 		return err->rc;
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
 		MU_AUTO(mu_buf_clear) struct mu_buf shape = MU_BUF_INIT;
@@ -874,7 +1262,9 @@ cycle_open(const struct cycle_host *host)
 	c->poll_timer = mu_loop_timer(host->loop, on_poll, c);
 	c->pass_timer = mu_loop_timer(host->loop, on_pass, c);
 	c->again_timer = mu_loop_timer(host->loop, on_again, c);
-	c->clock = cycle_clock_open(&c->host, on_hint, c);
+	c->flood_timer = mu_loop_timer(host->loop, on_flood, c);
+	c->hash = crypto_hash_new();
+	c->clock = cycle_clock_open(&c->host, on_hint, on_settle, c);
 	mu_timer_set(c->open_timer, 0);
 	mu_timer_set(c->poll_timer, 0);
 	if (host->hint != NULL) {
@@ -887,8 +1277,12 @@ cycle_open(const struct cycle_host *host)
 void
 cycle_close(struct cycle *c)
 {
+	struct mu_err err = MU_ERR_INIT;
+
 	if (c == NULL)
 		return;
+	if (store_flood_end(c->host.store, &err) != MU_OK)
+		mu_log_err(&err, "slice.failed", "source", c->host.source->name, NULL);
 	directory_close(c->directory);
 	cycle_clock_close(c->clock);
 	mu_timer_free(c->open_timer);
@@ -896,8 +1290,9 @@ cycle_close(struct cycle *c)
 	mu_timer_free(c->poll_timer);
 	mu_timer_free(c->pass_timer);
 	mu_timer_free(c->again_timer);
+	mu_timer_free(c->flood_timer);
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
-		uuids_clear(&c->searches[i].seen);
+		known_clear(&c->searches[i].known);
 		store_search_clear(&c->searches[i].row);
 		store_search_clear(&c->searches[i].stored);
 	}
@@ -906,5 +1301,9 @@ cycle_close(struct cycle *c)
 	slice_clear(&c->pass.deferred);
 	policy_free(c->policy);
 	mu_buf_clear(&c->verdict_text);
+	mu_buf_clear(&c->scratch);
+	flood_clear(&c->flood);
+	memberships_clear(&c->memberships);
+	crypto_hash_free(c->hash);
 	mu_free(c);
 }

@@ -58,23 +58,48 @@ slice_person_clear(struct slice_person *p)
 static struct slice_person *
 person_new(struct slice *s)
 {
-	s->people = mu_alloc_again(s->people, s->people_count + 1, sizeof(*s->people));
+	if (s->people_count == s->people_room) {
+		s->people_room = s->people_room == 0 ? 64 : 2 * s->people_room;
+		s->people = mu_alloc_again(s->people, s->people_room, sizeof(*s->people));
+	}
 	s->people[s->people_count] = (struct slice_person){ .dn = NULL };
 	return &s->people[s->people_count++];
 }
 
-void
-slice_person_add(struct slice *s, const struct directory_entry *e)
+static void
+length_add(struct mu_buf *b, const char *text)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf content = MU_BUF_INIT;
+	mu_buf_format(b, "%zu:", strlen(text));
+	mu_buf_text_add(b, text);
+}
+
+void
+slice_content_hash(const struct directory_entry *e, struct mu_buf *scratch, struct crypto_hash *h,
+    unsigned char out[CRYPTO_SHA256_BYTES])
+{
+	mu_buf_reset(scratch);
+	length_add(scratch, e->attrs != NULL ? e->dn : e->group_name);
+	if (e->attrs != NULL)
+		attrs_encode(e->attrs, scratch);
+	crypto_hash_add(h, mu_buf_text(scratch), scratch->size_bytes);
+	/* NUL and all: no member can pass for two */
+	for (size_t i = 0; i < e->member_count; i++)
+		crypto_hash_add(h, e->members[i], strlen(e->members[i]) + 1);
+	crypto_hash_end(h, out);
+}
+
+void
+slice_person_add(struct slice *s, struct directory_entry *e,
+    const unsigned char content_hash[CRYPTO_SHA256_BYTES], bool fresh)
+{
 	struct slice_person *p = person_new(s);
 
 	p->entry_uuid = e->entry_uuid;
 	p->dn = mu_strdup(e->dn);
-	attrs_copy(&p->attrs, e->attrs);
-	mu_buf_format(&content, "%zu:%s", strlen(e->dn), e->dn);
-	attrs_encode(e->attrs, &content);
-	crypto_sha256(content.data, content.size_bytes, p->content_hash);
+	p->attrs = *e->attrs;
+	*e->attrs = (struct attrs)ATTRS_INIT;
+	(void)memcpy(p->content_hash, content_hash, sizeof(p->content_hash));
+	p->fresh = fresh;
 }
 
 void
@@ -89,17 +114,62 @@ slice_person_copy(struct slice *s, const struct slice_person *from)
 }
 
 void
-slice_group_add(struct slice *s, const struct directory_entry *e)
+slice_person_move(struct slice *s, struct slice_person *p)
 {
-	struct slice_group *g;
+	*person_new(s) = *p;
+	p->dn = NULL;
+	p->attrs = (struct attrs)ATTRS_INIT;
+}
 
-	s->groups = mu_alloc_again(s->groups, s->group_count + 1, sizeof(*s->groups));
-	g = &s->groups[s->group_count++];
+void
+slice_people_clear(struct slice *s)
+{
+	for (size_t i = 0; i < s->people_count; i++)
+		slice_person_clear(&s->people[i]);
+	mu_free(s->people);
+	s->people = NULL;
+	s->people_count = s->people_room = 0;
+}
+
+static struct slice_group *
+group_new(struct slice *s)
+{
+	if (s->group_count == s->group_room) {
+		s->group_room = s->group_room == 0 ? 64 : 2 * s->group_room;
+		s->groups = mu_alloc_again(s->groups, s->group_room, sizeof(*s->groups));
+	}
+	return &s->groups[s->group_count++];
+}
+
+void
+slice_group_move(struct slice *s, struct slice_group *g)
+{
+	*group_new(s) = *g;
+	*g = (struct slice_group){ .name = NULL };
+}
+
+void
+slice_group_add(struct slice *s, const struct directory_entry *e,
+    const unsigned char content_hash[CRYPTO_SHA256_BYTES], bool fresh)
+{
+	struct slice_group *g = group_new(s);
+
 	*g = (struct slice_group){ .entry_uuid = e->entry_uuid, .name = mu_strdup(e->group_name),
-		.member_count = e->member_count };
+		.member_count = e->member_count, .fresh = fresh };
 	g->members = mu_alloc_zero(e->member_count, sizeof(*g->members));
 	for (size_t i = 0; i < e->member_count; i++)
 		g->members[i] = mu_strdup(e->members[i]);
+	(void)memcpy(g->content_hash, content_hash, sizeof(g->content_hash));
+}
+
+void
+slice_group_clear(struct slice_group *g)
+{
+	mu_free(g->name);
+	for (size_t k = 0; k < g->member_count; k++)
+		mu_free(g->members[k]);
+	mu_free(g->members);
+	*g = (struct slice_group){ .name = NULL };
 }
 
 void
@@ -119,15 +189,9 @@ slice_is_empty(const struct slice *s)
 void
 slice_clear(struct slice *s)
 {
-	for (size_t i = 0; i < s->people_count; i++)
-		slice_person_clear(&s->people[i]);
-	mu_free(s->people);
-	for (size_t i = 0; i < s->group_count; i++) {
-		mu_free(s->groups[i].name);
-		for (size_t k = 0; k < s->groups[i].member_count; k++)
-			mu_free(s->groups[i].members[k]);
-		mu_free(s->groups[i].members);
-	}
+	slice_people_clear(s);
+	for (size_t i = 0; i < s->group_count; i++)
+		slice_group_clear(&s->groups[i]);
 	mu_free(s->groups);
 	for (size_t i = 0; i < s->bad_count; i++) {
 		mu_free(s->bad[i].entry);

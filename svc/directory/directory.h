@@ -92,7 +92,7 @@ void directory_source_clear(struct directory_source *source);
 struct directory_entry {
 	struct mu_uuid entry_uuid;
 	const char *dn;			/* normalised: see directory_dn_normalise */
-	const struct attrs *attrs;	/* people: what the map names; else NULL */
+	struct attrs *attrs;		/* people: what the map names; else NULL. May be taken, leaving none */
 	const char *group_name;		/* groups; else NULL */
 	const char *const *members;	/* groups: normalised DNs, sorted, each once */
 	size_t member_count;
@@ -102,8 +102,8 @@ struct directory_events {
 	/* A refresh starts; full: no cookie was sent, so everyone is going to be listed. */
 	enum mu_rc (*began)(void *ctx, enum directory_search search, bool full, struct mu_err *err);
 	/* Added or changed; the same entry may come again unchanged. */
-	enum mu_rc (*entry)(void *ctx, enum directory_search search,
-	    const struct directory_entry *entry, struct mu_err *err);
+	enum mu_rc (*entry)(void *ctx, enum directory_search search, struct directory_entry *entry,
+	    struct mu_err *err);
 	/* Listed in a refresh and unchanged since the cookie. */
 	enum mu_rc (*present)(void *ctx, enum directory_search search,
 	    const struct mu_uuid *entry_uuid, struct mu_err *err);

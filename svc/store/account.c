@@ -21,8 +21,12 @@ static const struct store_sql credential_drop = { STORE_ACCOUNT, "account_creden
 static const struct store_sql holder = { STORE_ACCOUNT | STORE_PERSON, "account_holder",
     "SELECT person_id FROM account WHERE platform = $1 AND name = $2" };
 
+static const struct store_sql names_held = { STORE_ACCOUNT | STORE_PERSON, "account_names_held",
+    "SELECT n.place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS n (platform, name, place)"
+    EACH("SELECT 1 FROM account WHERE platform = n.platform AND name = n.name") "AS a" };
+
 const struct store_sql *const store_account_sql[] = { &account_insert, &account_update,
-    &credential_drop, &holder, NULL };
+    &credential_drop, &holder, &names_held, NULL };
 
 void
 store_account_write(struct store *s, const struct store_account *a, bool urgent, int64_t now_s)
@@ -62,5 +66,27 @@ store_account_holder(struct store *s, const char *platform, const char *name,
 	if (PQntuples(rows) == 0)
 		return mu_fail(err, MU_EABSENT, "%s: no account named %s", platform, name);
 	row_uuid(rows, 0, 0, out_person_id);
+	return MU_OK;
+}
+
+enum mu_rc
+store_account_held(struct store *s, const char *const *platforms, const char *const *names,
+    size_t count, bool *out_held, struct mu_err *err)
+{
+	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
+	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+
+	arg_texts(&args, platforms, count);
+	arg_texts(&args, names, count);
+	if (store_ask(s, &names_held, &args, &rows, err) != MU_OK)
+		return err->rc;
+	for (size_t i = 0; i < count; i++)
+		out_held[i] = false;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		int64_t place = row_int(rows, i, 0);
+
+		if (place >= 1 && (uint64_t)place <= count)
+			out_held[place - 1] = true;
+	}
 	return MU_OK;
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 
 static const struct store_sql group_lock = { STORE_PERSON, "group_lock",
-    "SELECT name FROM directory_group WHERE source = $1 AND entry_uuid = $2 FOR UPDATE" };
+    "SELECT name, content_hash FROM directory_group WHERE source = $1 AND entry_uuid = $2"
+    " FOR UPDATE" };
 static const struct store_sql group_put = { STORE_PERSON, "group_write",
-    "INSERT INTO directory_group (source, entry_uuid, name) VALUES ($1, $2, $3)"
-    " ON CONFLICT (source, entry_uuid) DO UPDATE SET name = excluded.name" };
+    "INSERT INTO directory_group (source, entry_uuid, name, content_hash) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (source, entry_uuid) DO UPDATE SET name = excluded.name,"
+    " content_hash = excluded.content_hash" };
 /* $4: everybody in it counts as changed, because its name does. */
 static const struct store_sql group_members = { STORE_PERSON, "group_members",
     "WITH given AS MATERIALIZED (SELECT DISTINCT dn FROM unnest($3::text[]) AS d (dn)),"
@@ -53,21 +55,26 @@ members_write(struct store *s, const char *source, const struct mu_uuid *entry_u
 enum mu_rc
 store_group_write(struct store *s, const char *source, const struct mu_uuid *entry_uuid,
     const char *name, const char *const *member_dns, size_t member_count,
-    struct mu_uuid **out_changed_ids, size_t *out_changed_count, struct mu_err *err)
+    const unsigned char content_hash[CONTENT_HASH_BYTES], struct mu_uuid **out_changed_ids,
+    size_t *out_changed_count, struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args key = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
+	unsigned char before[CONTENT_HASH_BYTES];
 	bool renamed;
 
 	arg_text(&key, source);
 	arg_uuid(&key, entry_uuid);
 	if (store_ask(s, &group_lock, &key, &rows, err) != MU_OK)
 		return err->rc;
+	*out_changed_count = 0;
 	renamed = PQntuples(rows) == 1 && strcmp(row_text(rows, 0, 0), name) != 0;
-	if (PQntuples(rows) == 0 || renamed) {
-		arg_text(&key, name);
-		store_put(s, &group_put, &key, true);
-	}
+	if (PQntuples(rows) == 1 && row_bytes(rows, 0, 1, before, sizeof(before)) &&
+	    memcmp(before, content_hash, sizeof(before)) == 0)
+		return MU_OK;
+	arg_text(&key, name);
+	arg_bytes(&key, content_hash, CONTENT_HASH_BYTES);
+	store_put(s, &group_put, &key, true);
 	return members_write(s, source, entry_uuid, member_dns, member_count, renamed,
 	    out_changed_ids, out_changed_count, err);
 }

@@ -69,6 +69,8 @@ static const struct store_sql entries = { STORE_PERSON, "person_entries",
     " ORDER BY entry_uuid LIMIT $3::bigint" };
 static const struct store_sql count_present = { STORE_PERSON, "person_count",
     "SELECT count(*) FROM person WHERE source = $1 AND state NOT IN ('leaver', 'erased')" };
+static const struct store_sql any = { STORE_PERSON, "person_any",
+    "SELECT count(*) FROM (SELECT 1 FROM person WHERE source = $1 LIMIT 1) AS p" };
 static const struct store_sql due = { STORE_PERSON, "person_due",
     "SELECT person_id FROM person WHERE due_at <= " AS_TIME("$1") " ORDER BY due_at"
     " LIMIT $2::bigint" };
@@ -81,7 +83,7 @@ static const struct store_sql ids_by_dn = { STORE_PERSON, "person_ids_by_dn",
 
 const struct store_sql *const store_person_sql[] = { &find_entries, &lock_ids, &read_ids,
     &accounts_of, &groups_of, &grants_of, &vouched_for, &groups_of_dns, &hashes, &person_insert,
-    &person_update, &entries, &count_present, &due, &page, &ids_by_dn, NULL };
+    &person_update, &entries, &count_present, &any, &due, &page, &ids_by_dn, NULL };
 
 void
 store_person_clear(struct store_person *p)
@@ -483,17 +485,30 @@ store_person_each_entry(struct store *s, const char *source, store_entry_fn *eac
 	return store_entries_each(s, &entries, source, each, ctx, err);
 }
 
-enum mu_rc
-store_person_count(struct store *s, const char *source, int64_t *out_count, struct mu_err *err)
+static enum mu_rc
+count_ask(struct store *s, const struct store_sql *sql, const char *source, int64_t *out_count,
+    struct mu_err *err)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 	MU_AUTO(store_rows_clear) PGresult *rows = NULL;
 
 	arg_text(&args, source);
-	if (store_ask(s, &count_present, &args, &rows, err) != MU_OK)
+	if (store_ask(s, sql, &args, &rows, err) != MU_OK)
 		return err->rc;
 	*out_count = row_int(rows, 0, 0);
 	return MU_OK;
+}
+
+enum mu_rc
+store_person_count(struct store *s, const char *source, int64_t *out_count, struct mu_err *err)
+{
+	return count_ask(s, &count_present, source, out_count, err);
+}
+
+enum mu_rc
+store_person_any(struct store *s, const char *source, int64_t *out_count, struct mu_err *err)
+{
+	return count_ask(s, &any, source, out_count, err);
 }
 
 enum mu_rc

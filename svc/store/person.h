@@ -107,6 +107,10 @@ void store_account_write(struct store *s, const struct store_account *a, bool ur
 MU_CHECKED enum mu_rc store_account_holder(struct store *s, const char *platform, const char *name,
     struct mu_uuid *out_person_id, struct mu_err *err);
 
+/* Which of these names on these platforms somebody holds; out_held has count elements. */
+MU_CHECKED enum mu_rc store_account_held(struct store *s, const char *const *platforms,
+    const char *const *names, size_t count, bool *out_held, struct mu_err *err);
+
 /*
  * Entry UUIDs of everyone of the source who is not a leaver or erased, or whose entry was there
  * when the directory last spoke of it: for comparing a complete listing.
@@ -114,6 +118,10 @@ MU_CHECKED enum mu_rc store_account_holder(struct store *s, const char *platform
 typedef void store_entry_fn(void *ctx, const struct mu_uuid *entry_uuid);
 MU_CHECKED enum mu_rc store_person_each_entry(struct store *s, const char *source,
     store_entry_fn *each, void *ctx, struct mu_err *err);
+
+/* 0 when the source has nobody at all, else something else. */
+MU_CHECKED enum mu_rc store_person_any(struct store *s, const char *source, int64_t *out_count,
+    struct mu_err *err);
 
 /* person_ids of those of the source with these entry UUIDs: at most count. */
 MU_CHECKED enum mu_rc store_person_ids_by_entry(struct store *s, const char *source,
@@ -142,12 +150,13 @@ MU_CHECKED enum mu_rc store_person_page(struct store *s, const struct mu_uuid *a
 
 /*
  * Makes the group's name and members as given; out_changed_ids are the people whose groups changed
- * by it (fresh array, mu_free): new and former members, all when the name changed.
+ * by it (fresh array, mu_free): new and former members, all when the name changed. Nothing is
+ * touched (and the array NULL) when content_hash, of name and members, is the row's.
  */
 MU_CHECKED enum mu_rc store_group_write(struct store *s, const char *source,
     const struct mu_uuid *entry_uuid, const char *name, const char *const *member_dns,
-    size_t member_count, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
-    struct mu_err *err);
+    size_t member_count, const unsigned char content_hash[CONTENT_HASH_BYTES],
+    struct mu_uuid **out_changed_ids, size_t *out_changed_count, struct mu_err *err);
 MU_CHECKED enum mu_rc store_group_remove(struct store *s, const char *source,
     const struct mu_uuid *entry_uuid, struct mu_uuid **out_changed_ids, size_t *out_changed_count,
     struct mu_err *err);

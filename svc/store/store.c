@@ -1,6 +1,8 @@
 #include "store/store_priv.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "store/flood.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -56,6 +58,7 @@ struct store {
 	struct mu_err fault;		/* the first of this transaction, or of this connection */
 	struct queued queue[QUEUED_MAX + 8];	/* sent and not answered, in order */
 	size_t queue_count;
+	struct store_stream *stream;	/* a flood is under way: store/flood.c */
 };
 
 enum mu_rc
@@ -349,8 +352,12 @@ store_open(const char *conninfo, unsigned int parts, struct store **out_store, s
 void
 store_close(struct store *s)
 {
+	struct mu_err err = MU_ERR_INIT;
+
 	if (s == NULL)
 		return;
+	if (store_flood_end(s, &err) != MU_OK)
+		mu_log_err(&err, "store.flood_lost", NULL);
 	PQfinish(s->conn);
 	explicit_bzero(s->conninfo, strlen(s->conninfo));
 	mu_free(s->conninfo);
@@ -360,7 +367,7 @@ store_close(struct store *s)
 enum mu_rc
 store_begin(struct store *s, struct mu_err *err)
 {
-	assert(!s->in_tx);
+	assert(!s->in_tx && s->stream == NULL);
 	if (connect_if_lost(s, err) != MU_OK)
 		return err->rc;
 	s->in_tx = true;
@@ -390,6 +397,7 @@ store_ask(struct store *s, const struct store_sql *sql, const struct store_args 
 {
 	PGresult *rows = NULL;
 
+	assert(s->stream == NULL);
 	if (!s->in_tx && connect_if_lost(s, err) != MU_OK)
 		return err->rc;
 	if (s->fault.rc == MU_OK)
@@ -416,7 +424,7 @@ store_ask(struct store *s, const struct store_sql *sql, const struct store_args 
 void
 store_rollback(struct store *s)
 {
-	if (!s->in_tx)
+	if (!s->in_tx || s->stream != NULL)
 		return;
 	s->in_tx = false;
 	send_sync(s);		/* ends the pipeline's abort, if there is one */
@@ -462,6 +470,54 @@ store_commit(struct store *s, struct mu_err *err)
 	if (s->fault.rc != MU_OK)
 		*err = s->fault;
 	return s->fault.rc;
+}
+
+/* --- Outside of the pipeline ------------------------------------------------------------------- */
+
+enum mu_rc
+store_stream_begin(struct store *s, struct mu_err *err)
+{
+	assert(s->in_tx && s->stream == NULL);
+	if (s->fault.rc == MU_OK) {
+		if (PQsendFlushRequest(s->conn) != 1)
+			drop_lost(s);
+		collect(s, 0, NULL);
+	}
+	/* the NULL that ends the last statement's results is still to be taken */
+	if (s->fault.rc == MU_OK && answer_wait(s) && PQgetResult(s->conn) != NULL)
+		drop(s, "an answer that nobody asked for");
+	if (s->fault.rc == MU_OK && PQexitPipelineMode(s->conn) != 1)
+		drop_lost(s);
+	if (s->fault.rc != MU_OK)
+		*err = s->fault;
+	return s->fault.rc;
+}
+
+PGconn *
+store_stream_conn(struct store *s)
+{
+	return s->conn;
+}
+
+void
+store_stream_end(struct store *s, bool sound)
+{
+	s->in_tx = false;
+	s->fault = (struct mu_err)MU_ERR_INIT;
+	if (!sound || PQenterPipelineMode(s->conn) != 1)
+		drop_lost(s);
+}
+
+struct store_stream *
+store_stream(const struct store *s)
+{
+	return s->stream;
+}
+
+void
+store_stream_set(struct store *s, struct store_stream *stream)
+{
+	s->stream = stream;
 }
 
 void

@@ -89,6 +89,21 @@ void store_quiet(PGconn *conn);
 /* Sets err from what PostgreSQL said; its primary message alone, which holds no values of ours. */
 enum mu_rc store_fail(struct mu_err *err, const PGresult *result, const char *place);
 
+/* --- The connection outside of its pipeline: store/flood.c -------------------------------------- */
+
+struct store_stream;
+
+/*
+ * In the open transaction: waits for all that was queued and leaves the pipeline. On failure the
+ * transaction stays open, to be rolled back.
+ */
+MU_CHECKED enum mu_rc store_stream_begin(struct store *s, struct mu_err *err);
+PGconn *store_stream_conn(struct store *s);
+/* The transaction is over, and the pipeline is back; not sound: the connection is dropped. */
+void store_stream_end(struct store *s, bool sound);
+struct store_stream *store_stream(const struct store *s);
+void store_stream_set(struct store *s, struct store_stream *stream);
+
 /* --- One field of a row; a field that cannot be what it should is zero or empty ------- */
 
 const char *row_text(const PGresult *rows, int row, int column);	/* "" for NULL; borrowed */

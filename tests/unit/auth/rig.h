@@ -193,7 +193,7 @@ house_empty(void **state)
 {
 	(void)state;
 	free(rig_sql("SET client_min_messages = warning; TRUNCATE administrator, totp_seed, enrolment,"
-	    " admin_session, audit_record, audit_pending, person CASCADE"));
+	    " admin_session, audit_record, audit_pending, audit_leaf, account, person CASCADE"));
 	clock_s += 3600;
 	keys_away = false;
 	atomic_store(&codes_asked, 0);

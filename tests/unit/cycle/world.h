@@ -427,7 +427,7 @@ world_open(void **state)
 	policy_version = 0;
 	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member,"
 	    " source_search, source_verdict, brake_hold, brake_effect, brake_people, quarantine, lease,"
-	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided"
+	    " receipt, audit_record, audit_leaf, sync_request, policy_version, policy_file, policy_decided"
 	    " CASCADE"));
 	cycle_start();
 	full_read(all, MU_COUNT(all));

@@ -123,7 +123,7 @@ model_began(void *ctx, enum directory_search search, bool full, struct mu_err *e
 }
 
 static inline enum mu_rc
-model_entry(void *ctx, enum directory_search search, const struct directory_entry *entry, struct mu_err *err)
+model_entry(void *ctx, enum directory_search search, struct directory_entry *entry, struct mu_err *err)
 {
 	struct model *m = ctx;
 	struct model_search *s = &m->searches[search];

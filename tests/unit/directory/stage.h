@@ -207,7 +207,7 @@ count_began(void *ctx, enum directory_search search, bool full, struct mu_err *e
 }
 
 static inline enum mu_rc
-count_entry(void *ctx, enum directory_search search, const struct directory_entry *entry, struct mu_err *err)
+count_entry(void *ctx, enum directory_search search, struct directory_entry *entry, struct mu_err *err)
 {
 	struct counter *c = ctx;
 
