@@ -85,7 +85,8 @@ directory_close(struct directory *d)
 /* --- The cycle under test ------------------------------------------------------------------- */
 
 static struct policy *policy;
-static struct cycle_platform platform = { "mem", "uid", NULL };
+static struct cycle_platform platforms[] = { { "mem", "uid", NULL }, { "two", "uid", NULL } };
+static size_t platform_count = 1;	/* of them */
 static struct directory_source source = { .name = "corp" };
 static struct cycle_source *sources;	/* of the configuration; none: any, with everything */
 static size_t source_count;
@@ -147,7 +148,7 @@ static inline struct cycle_rules
 rules(void)
 {
 	return (struct cycle_rules){ .policy = policy, .version = policy_version,
-		.platforms = &platform, .platform_count = 1,
+		.platforms = platforms, .platform_count = platform_count,
 		.sources = sources, .source_count = source_count };
 }
 
@@ -204,21 +205,27 @@ files_end(struct policy_file files[FILES_COUNT])
 	}
 }
 
-/* The policy with this brake. */
+/* The policy with these roles and this brake. */
 static inline struct policy *
-policy_of(const char *brake)
+policy_made(const char *roles, const char *brake)
 {
 	struct policy_file files[FILES_COUNT];
 	struct config_faults faults = CONFIG_FAULTS_INIT;
 	struct policy *made = NULL;
 	struct mu_err err = MU_ERR_INIT;
 
-	files_make(files, roles_yaml);
+	files_make(files, roles);
 	mu_free(files[0].content);
 	files[0].content = mu_strdup(brake);
 	MUST(policy_parse(files, FILES_COUNT, attr_known, NULL, &faults, &made, &err));
 	files_end(files);
 	return made;
+}
+
+static inline struct policy *
+policy_of(const char *brake)
+{
+	return policy_made(roles_yaml, brake);
 }
 
 static inline int
@@ -227,7 +234,8 @@ setup(void **state)
 	if (rig_up(state) != 0)
 		return 1;
 	policy = policy_of(brake_yaml);
-	platform.ops = adapter_find("memory");
+	for (size_t i = 0; i < MU_COUNT(platforms); i++)
+		platforms[i].ops = adapter_find("memory");
 	loop = mu_loop_new();
 	store = rig_open(STORE_ROLE_CYCLE, PARTS);
 	admin = rig_open(STORE_ROLE_ADMIN, PARTS);
