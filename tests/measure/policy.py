@@ -137,9 +137,10 @@ class Policy:
 
     def notes(self):
         yield f"configured: {CONFIGURED}"
-        for name in ("work", "postgres"):
-            spent = statistics.median(used[name] for used in self.cpu)
-            yield f"processor time of a plan, microseconds a person: {name} {spent * 1e6 / self.hall.count:.1f}"
+        spent = {name: statistics.median(used[name] for used in self.cpu) * 1e6 / self.hall.count
+                 for name in ("work", "postgres")}
+        yield "processor time of a plan, microseconds a person: " + ", ".join(
+            f"{name} {each:.1f}" for name, each in spent.items())
 
 
 def measure(options, say):
