@@ -60,11 +60,12 @@ news_take(struct store_person *p, const struct cycle_news *n, struct cycle_chang
 		(void)memset(p->content_hash, 0, sizeof(p->content_hash));
 		return;
 	}
-	if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) != 0 ||
-	    p->version == 0 || (p->state != PERSON_ERASED && strcmp(p->uid, n->uid) != 0))
+	if (p->state != PERSON_ERASED) {
+		if (memcmp(p->content_hash, n->content_hash, sizeof(p->content_hash)) == 0 &&
+		    p->version != 0 && strcmp(p->uid, n->uid) == 0)
+			return;
 		ch->write = true;
-	else if (p->state != PERSON_ERASED)	/* of the erased only the hash is kept */
-		return;
+	}
 	text_replace(&p->dn, n->dn);
 	text_replace(&p->uid, n->uid);
 	attrs_clear(&p->attrs);
@@ -319,8 +320,8 @@ state_take(struct store_person *p, const struct lifecycle_step *step, bool is_ov
 		ch->write = ch->transition = true;
 		ch->kind = AUDIT_PERSON_OVERDUE;
 	}
-	if (p->due_at_s != step->due_at_s || p->starts_at_s != o->starts_at_s ||
-	    p->ends_at_s != o->ends_at_s)
+	if (p->due_at_s != step->due_at_s || (step->to != PERSON_ERASED &&
+	    (p->starts_at_s != o->starts_at_s || p->ends_at_s != o->ends_at_s)))
 		ch->write = true;
 	p->state = step->to;
 	p->state_since_s = step->since_s;
@@ -329,13 +330,18 @@ state_take(struct store_person *p, const struct lifecycle_step *step, bool is_ov
 	p->ends_at_s = o->ends_at_s;
 }
 
-/* Nobody is stored who need not be: also not when the directory still has their entry. */
+/*
+ * Nobody is stored who need not be: also not when the directory still has their entry, which is
+ * therefore new whenever it is heard.
+ */
 static void
 erased_forget(struct store_person *p)
 {
 	if (p->state != PERSON_ERASED)
 		return;
 	attrs_clear(&p->attrs);
+	(void)memset(p->content_hash, 0, sizeof(p->content_hash));
+	p->starts_at_s = p->ends_at_s = 0;
 	text_replace(&p->dn, "");
 	text_replace(&p->uid, "");
 }
@@ -654,9 +660,7 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	struct lifecycle_step step;
 	struct policy_subject subject;
 	bool orphan = is_orphan(rules, person);
-	/* Of the erased nothing is known to decide by until the directory speaks of them. */
-	bool present = news->heard ? news->present :
-	    entry_is_there(person) && person->state != PERSON_ERASED;
+	bool present = news->heard ? news->present : entry_is_there(person);
 
 	if (names_check(rules, person->source, news, err) != MU_OK)
 		return err->rc;

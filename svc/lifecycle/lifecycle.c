@@ -6,7 +6,7 @@
 enum deadline {
 	AT_START = 1,
 	AT_END = 2,
-	AT_RETURN = 4,			/* of an administrator's suspension, or the directory's */
+	AT_RETURN = 4,			/* from what the directory suspends */
 	AFTER_GRACE = 8,		/* counted from when the state began */
 };
 
@@ -101,8 +101,9 @@ lifecycle_sooner(int64_t a, int64_t b)
 }
 
 /*
- * The soonest of the row's deadlines that is still to come, 0 for none. A grace of no time ends at
- * once, but not in the same step: being a leaver is recorded first.
+ * The soonest of the row's deadlines that is still to come, 0 for none. An administrator's suspension
+ * ends in every state. A grace of no time ends at once, but not in the same step: being a leaver is
+ * recorded first.
  */
 static int64_t
 due_of(const struct row *row, int64_t since_s, const struct lifecycle_facts *f, int64_t now_s)
@@ -113,11 +114,10 @@ due_of(const struct row *row, int64_t since_s, const struct lifecycle_facts *f, 
 	} times[] = {
 		{ AT_START, f->starts_at_s },
 		{ AT_END, f->ends_at_s },
-		{ AT_RETURN, f->paused ? f->resumes_at_s : 0 },
 		{ AT_RETURN, f->suspended ? f->returns_at_s : 0 },
 		{ AFTER_GRACE, since_s + f->grace_s },
 	};
-	int64_t due_at_s = 0;
+	int64_t due_at_s = f->paused && f->resumes_at_s > now_s ? f->resumes_at_s : 0;
 
 	for (size_t i = 0; i < MU_COUNT(times); i++)
 		if ((row->deadlines & times[i].deadline) != 0 &&

@@ -38,7 +38,7 @@ struct store_person {
 	bool suspended;			/* by a suspend action, on top of what the directory says */
 	int64_t resume_at_s;		/* planned return from that, 0: none */
 	struct attrs attrs;
-	/* of dn and attrs as the directory gave them; zeros: it has no entry of theirs */
+	/* of dn and attrs as the directory gave them; zeros: it has no entry of theirs, or erased */
 	unsigned char content_hash[CONTENT_HASH_BYTES];
 	struct strings roles;		/* held: birthrights, and granted ones that work */
 	char *identified, *evidence;	/* level and reference, "" if not identified */

@@ -427,6 +427,15 @@ full_read(const char *const *names, size_t count)
 
 static const char *const all[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
 
+static inline void
+world_empty(void)
+{
+	free(rig_sql("TRUNCATE person, account, credential, directory_group, directory_member,"
+	    " source_search, source_verdict, brake_hold, brake_effect, brake_people, quarantine, lease,"
+	    " receipt, audit_record, sync_request, policy_version, policy_file, policy_decided"
+	    " CASCADE"));
+}
+
 static inline int
 world_open(void **state)
 {
