@@ -454,7 +454,9 @@ on_login(void *ctx, struct ipc_message *m, const struct mu_err *err)
 	struct visit *v = ctx;
 	bool is_right = m != NULL && ipc_get_flag(&m->body);
 
-	if (m == NULL) {
+	if (m == NULL && err->rc == MU_EABSENT) {
+		v->was_wrong = true;	/* of a source that is not configured any more: nobody vouches */
+	} else if (m == NULL) {
 		v->unjudged = *err;
 	} else if (!ipc_get_end(&m->body)) {
 		(void)mu_fail(&v->unjudged, MU_EBROKEN, "login gave a malformed answer");

@@ -288,6 +288,7 @@ def people_of_a_source_that_is_gone_stay_as_they_are(stage):
     assert "not configured any more" in asker.muster("sync", "status").out
     found = asker.muster("--json", "person", "list", "--match", "(source=partner)").json["people"]
     assert len(found) >= present, len(found)
+    assert stage.claim(of_partner(TWIN))["status"] == 401, "nobody vouches for them"
     token = stage.granted(of_partner(TWIN), IN_TIME_S)
     mark = token.mark()
     stage.office.act("revoke", TWIN.uid + SUFFIX, "--reason", "the contract ended")
