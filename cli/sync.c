@@ -39,8 +39,9 @@ dry_run(struct cli *c, const char *source)
 	json_begin(&w, &request);
 	json_object_begin(&w, NULL);
 	json_text(&w, "form", c->json ? "json" : "text");
-	(void)source;
-	json_text(&w, "kind", "plan");
+	json_text(&w, "kind", "dry-run");
+	if (source != NULL)
+		json_text(&w, "source", source);
 	json_object_end(&w);
 	json_end(&w);
 	return job_show(c, request.data, "reading the directory and deciding ...");

@@ -95,6 +95,19 @@ brake_sheet_judge(struct brake_sheet *s)
 	}
 }
 
+void
+brake_line_tell(const struct brake_line *l, struct mu_buf *out)
+{
+	static const char *const words[] = { [BRAKE_REMOVAL] = "removals",
+		[BRAKE_POWER] = "gains of power", [BRAKE_JOIN] = "joins" };
+
+	mu_buf_format(out, "the brake would hold the %lld %s of %s%s%s until two people release"
+	    " them: it lets %lld pass within %lld s, and %lld have passed", (long long)l->wanted,
+	    words[l->row->kind], l->row->scope == BRAKE_GLOBAL ? "all" :
+	    brake_scope_name(l->row->scope), l->name[0] == '\0' ? "" : " ", l->name,
+	    (long long)l->limit, (long long)l->row->within_s, (long long)l->used);
+}
+
 static bool
 line_has(const struct brake_line *l, const struct brake_effect *e)
 {

@@ -59,6 +59,9 @@ MU_CHECKED enum mu_rc brake_sheet_read(struct store *store, struct brake_sheet *
 /* The limit of each line, and whether it trips. Pure. */
 void brake_sheet_judge(struct brake_sheet *s);
 
+/* Appends what a line that trips comes to, in words. */
+void brake_line_tell(const struct brake_line *l, struct mu_buf *out);
+
 /* Is the effect within a line that trips? */
 bool brake_sheet_holds(const struct brake_sheet *s, const struct brake_effect *e);
 

@@ -62,11 +62,9 @@ page_hold(void *ctx, const struct mu_uuid *person_ids, size_t count,
 }
 
 enum mu_rc
-narrow_judge(struct store *store, const char *source, const struct uuids *missing, int64_t people,
-    int64_t now_s, struct narrow *out_narrow, struct mu_err *err)
+narrow_look(struct store *store, const char *source, const struct uuids *missing, int64_t people,
+    struct narrow *out_narrow, struct mu_err *err)
 {
-	MU_AUTO(mu_buf_clear) struct mu_buf reason = MU_BUF_INIT;
-	struct holding holding = { store, source, NULL, now_s };
 	struct narrow n = { .people = people, .missing = (int64_t)missing->count };
 	int64_t released = 0;
 
@@ -78,6 +76,20 @@ narrow_judge(struct store *store, const char *source, const struct uuids *missin
 		n.people -= released;
 		n.narrowed = n.missing > MISSING_MIN && n.missing * 2 > n.people;
 	}
+	*out_narrow = n;
+	return MU_OK;
+}
+
+enum mu_rc
+narrow_judge(struct store *store, const char *source, const struct uuids *missing, int64_t people,
+    int64_t now_s, struct narrow *out_narrow, struct mu_err *err)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf reason = MU_BUF_INIT;
+	struct holding holding = { store, source, NULL, now_s };
+	struct narrow n;
+
+	if (narrow_look(store, source, missing, people, &n, err) != MU_OK)
+		return err->rc;
 	*out_narrow = n;
 	if (!n.narrowed)
 		return MU_OK;

@@ -18,10 +18,12 @@ struct narrow {
 };
 
 /*
- * Judges a listing of the source's people by who of them is missing (their entry UUIDs), and holds
- * these if it is not believed. people: how many were known before it, those included; whom it
- * brought makes up for nobody. In the open transaction.
+ * Judges a listing of the source's people by who of them is missing (their entry UUIDs). people: how
+ * many were known before it, those included; whom it brought makes up for nobody.
  */
+MU_CHECKED enum mu_rc narrow_look(struct store *store, const char *source,
+    const struct uuids *missing, int64_t people, struct narrow *out_narrow, struct mu_err *err);
+/* The same, and holds these if it is not believed. In the open transaction. */
 MU_CHECKED enum mu_rc narrow_judge(struct store *store, const char *source,
     const struct uuids *missing, int64_t people, int64_t now_s, struct narrow *out_narrow,
     struct mu_err *err);

@@ -26,7 +26,7 @@ struct waiting {
 	struct mu_uuid person_id;
 	char *uid, *name;
 	struct outcome *outcome;
-	bool held;
+	enum store_scan_hold holds[BRAKE_KIND_COUNT];
 	size_t source;
 	struct store_person person;	/* as read, of those alone who need a fresh account's name */
 };
@@ -81,10 +81,12 @@ name_taken(const void *ctx, const char *platform, const char *name)
 
 /* Decides as in earnest, on the row alone. *person is changed. */
 static enum mu_rc
-decide(struct plan *plan, struct store_person *person, enum store_scan_hold hold,
+decide(struct plan *plan, struct store_person *person, const enum store_scan_hold *holds,
     struct outcome **out_outcome, struct mu_err *err)
 {
-	const struct cycle_news again = { .held = hold == SCAN_HELD };
+	const struct cycle_news again = { .held = holds[BRAKE_REMOVAL] == SCAN_HELD,
+		.withhold = holds[BRAKE_JOIN] == SCAN_HELD ? POLICY_NOTHING_NEW :
+		    holds[BRAKE_POWER] == SCAN_HELD ? POLICY_NO_POWER : POLICY_GIVE_ALL };
 	MU_AUTO(cycle_change_clear) struct cycle_change ch = { .write = false };
 
 	if (cycle_decide(&plan->rules, NULL, person, &again, plan->now_s, &ch, err) != MU_OK)
@@ -101,7 +103,7 @@ row_decide(struct plan *plan, const struct store_scan_person *row, struct outcom
 	enum mu_rc rc = store_scan_person_copy(row, &person, err);
 
 	if (rc == MU_OK)
-		rc = decide(plan, &person, row->hold, out_outcome, err);
+		rc = decide(plan, &person, row->holds, out_outcome, err);
 	store_person_clear(&person);
 	return rc;
 }
@@ -204,7 +206,7 @@ key_make(struct plan *plan, const struct store_scan_person *row)
 	struct mu_err why = MU_ERR_INIT;
 	char moments[] = "    ";
 
-	if (row->grant_count > 0 || row->vouched.level != NULL || row->hold != SCAN_FREE ||
+	if (row->grant_count > 0 || row->vouched.level != NULL || row->is_held ||
 	    row->suspended || row->resume_at_s != 0 || strcmp(row->state, "active") != 0 ||
 	    policy_opine(plan->rules.policy, &facts, &o, &why) != MU_OK || o.left || o.suspended)
 		return false;
@@ -351,7 +353,7 @@ names_settle(struct plan *plan, struct waiting *w, const struct store_scan_name 
 		return MU_OK;
 	outcome_drop(w->outcome);
 	w->outcome = NULL;
-	return decide(plan, &w->person, w->held ? SCAN_HELD : SCAN_FREE, &w->outcome, err);
+	return decide(plan, &w->person, w->holds, &w->outcome, err);
 }
 
 static enum mu_rc
@@ -448,7 +450,8 @@ page_add(struct plan *plan, const struct store_scan_person *row, size_t source,
 	struct waiting *w = &plan->page[plan->page_count++];
 
 	*w = (struct waiting){ .person_id = row->person_id, .uid = mu_strdup(row->uid),
-		.outcome = outcome, .held = row->hold == SCAN_HELD, .source = source };
+		.outcome = outcome, .source = source };
+	(void)memcpy(w->holds, row->holds, sizeof(w->holds));
 	w->name = mu_strdup(store_name_of(&plan->view.attrs, row->uid));
 	if (outcome->fresh.count > 0 && store_scan_person_copy(row, &w->person, err) != MU_OK)
 		return err->rc;
@@ -492,23 +495,16 @@ person_plan(struct plan *plan, const struct store_scan_person *row, struct mu_er
 static enum mu_rc
 brake_note(struct plan *plan, struct mu_err *err)
 {
-	static const char *const words[] = { [BRAKE_REMOVAL] = "removals",
-		[BRAKE_POWER] = "gains of power", [BRAKE_JOIN] = "joins" };
-
 	if (brake_sheet_read(plan->host->store, &plan->sheet, plan->now_s, err) != MU_OK)
 		return err->rc;
 	brake_sheet_judge(&plan->sheet);
 	for (size_t i = 0; i < plan->sheet.count; i++) {
-		const struct brake_line *l = &plan->sheet.list[i];
+		MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
 
-		if (l->trips)
-			report_note(plan->report, NULL, "the brake would hold the %lld %s of"
-			    " %s%s%s until two people release them: it lets %lld pass within"
-			    " %lld s, and %lld have passed", (long long)l->wanted,
-			    words[l->row->kind], l->row->scope == BRAKE_GLOBAL ? "all" :
-			    brake_scope_name(l->row->scope), l->name[0] == '\0' ? "" : " ",
-			    l->name, (long long)l->limit, (long long)l->row->within_s,
-			    (long long)l->used);
+		if (!plan->sheet.list[i].trips)
+			continue;
+		brake_line_tell(&plan->sheet.list[i], &line);
+		report_note(plan->report, NULL, "%s", line.data);
 	}
 	return MU_OK;
 }
@@ -590,7 +586,7 @@ plan_run(struct plan *plan, struct cycle_told *out_told, struct mu_err *err)
 	if (page_flush(plan, err) != MU_OK || brake_note(plan, err) != MU_OK)
 		return err->rc;
 	report_people_count(plan->report, plan->people);
-	report_end(plan->report, base, &out_told->lines, &out_told->json);
+	report_end(plan->report, base, NULL, &out_told->lines, &out_told->json);
 	return MU_OK;
 }
 

@@ -264,6 +264,14 @@ report_outcome(struct report *r, const struct store_person *after, const struct 
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
+static bool
+is_new(const struct report_who *who)
+{
+	static const struct mu_uuid none;
+
+	return mu_uuid_equal(who->person_id, &none);
+}
+
 /* As they stand in logs: what the directory wrote there moves no terminal. */
 static void
 who_text(const struct report_who *who, struct mu_buf *out)
@@ -273,7 +281,7 @@ who_text(const struct report_who *who, struct mu_buf *out)
 	mu_field_format(out, who->uid);
 	mu_buf_char_add(out, ' ');
 	mu_field_format(out, who->name);
-	mu_buf_format(out, " %s ", mu_uuid_format(who->person_id, person));
+	mu_buf_format(out, " %s ", is_new(who) ? "new" : mu_uuid_format(who->person_id, person));
 }
 
 static void
@@ -289,7 +297,10 @@ static void
 who_json(struct json_writer *w, const struct report_who *who)
 {
 	json_object_begin(w, "person");
-	json_uuid(w, "id", who->person_id);
+	if (is_new(who))
+		json_none(w, "id");
+	else
+		json_uuid(w, "id", who->person_id);
 	json_text(w, "name", who->name);
 	json_text(w, "uid", who->uid);
 	json_object_end(w);
@@ -531,7 +542,30 @@ severities_json(const struct report *r, struct json_writer *w)
 }
 
 static void
-result_json(const struct report *r, int64_t base, const char *outcome, struct mu_buf *out)
+read_json(const struct report_read *read, struct json_writer *w)
+{
+	json_object_begin(w, "read");
+	json_int(w, "groups", read->groups);
+	json_int(w, "missing", read->missing);
+	json_int(w, "people", read->people);
+	json_text(w, "source", read->source);
+	json_text(w, "text", read->text);
+	json_text(w, "verdict", verdict_name(read->verdict));
+	json_object_end(w);
+}
+
+static void
+read_out(const struct report_read *read, struct mu_buf *out)
+{
+	mu_buf_format(out, "source %s: %s%s%s\n%lld people and %lld groups are listed, %lld people"
+	    " are missing\n", read->source, verdict_name(read->verdict),
+	    read->text[0] == '\0' ? "" : ", ", read->text, (long long)read->people,
+	    (long long)read->groups, (long long)read->missing);
+}
+
+static void
+result_json(const struct report *r, int64_t base, const struct report_read *read,
+    const char *outcome, struct mu_buf *out)
 {
 	struct json_writer w;
 	int64_t shown = 0;
@@ -551,6 +585,8 @@ result_json(const struct report *r, int64_t base, const char *outcome, struct mu
 		json_text(&w, "outcome", outcome);
 	json_int(&w, "people", r->people_count);
 	tallies_json(r, &w, true);
+	if (read != NULL)
+		read_json(read, &w);
 	tallies_json(r, &w, false);
 	severities_json(r, &w);
 	json_int(&w, "shown", shown);
@@ -560,7 +596,8 @@ result_json(const struct report *r, int64_t base, const char *outcome, struct mu
 }
 
 void
-report_end(struct report *r, int64_t base, struct mu_buf *out_lines, struct mu_buf *out_json)
+report_end(struct report *r, int64_t base, const struct report_read *read,
+    struct mu_buf *out_lines, struct mu_buf *out_json)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf outcome = MU_BUF_INIT;
 	unsigned char digest[CRYPTO_SHA256_BYTES];
@@ -571,6 +608,8 @@ report_end(struct report *r, int64_t base, struct mu_buf *out_lines, struct mu_b
 		qsort(r->tallies, r->tally_count, sizeof(*r->tallies), by_name);
 	if (base >= 0 && !r->as_json)
 		mu_buf_format(out_lines, "base %lld\noutcome %s\n", (long long)base, outcome.data);
+	if (read != NULL && !r->as_json)
+		read_out(read, out_lines);
 	for (int i = 0; i < REPORT_SEVERITY_COUNT; i++)
 		lines_out(out_lines, &r->people[i], severity_names[i], r->as_json);
 	if (r->held.count > 0 && !r->as_json)
@@ -581,6 +620,8 @@ report_end(struct report *r, int64_t base, struct mu_buf *out_lines, struct mu_b
 		for (size_t i = 0; i < r->tally_count; i++)
 			tally_out(&r->tallies[i], out_lines);
 		sum_out(r, out_lines);
+		if (read != NULL)
+			mu_buf_text_add(out_lines, "nothing was changed\n");
 	}
-	result_json(r, base, outcome.data, out_json);
+	result_json(r, base, read, outcome.data, out_json);
 }

@@ -43,7 +43,7 @@ void outcome_drop(struct outcome *o);		/* ends one use; NULL is fine */
 
 struct report;
 struct report_who {
-	const struct mu_uuid *person_id;
+	const struct mu_uuid *person_id;	/* zeros: not in the store yet */
 	const char *uid, *name;
 };
 
@@ -63,15 +63,26 @@ void report_note(struct report *r, const struct report_who *who, const char *fmt
     MU_PRINTF(3, 4);
 void report_people_count(struct report *r, int64_t count);	/* how many were decided on */
 
+/* What a read of a source was worth. */
+struct report_read {
+	const char *source;
+	enum verdict verdict;		/* VERDICT_NONE: text says why there is none */
+	const char *text;
+	int64_t people, groups, missing;	/* listed, and known but not listed */
+};
+
 /*
  * Appends the lines, then the counts.
  *
  * base      told first, with the digest; -1: neither is
+ * read      what all this was decided on; told first. NULL: the rows of the store
  * out_json  the same counts as JSON: {"base"?, "changed", "held", "notes": [TEXT], "outcome"?, "people",
- *           "platforms": [{"changed", "closed", "opened", "platform"}], "roles": [{"gained", "lost",
- *           "role"}], "severities": {"changes", "gains", "gains power", "loses", "loses power",
- *           "shut out"}, "shown", "worst": [TEXT]}
+ *           "platforms": [{"changed", "closed", "opened", "platform"}], "read"?: {"groups", "missing",
+ *           "people", "source", "text", "verdict"}, "roles": [{"gained", "lost", "role"}], "severities":
+ *           {"changes", "gains", "gains power", "loses", "loses power", "shut out"}, "shown",
+ *           "worst": [TEXT]}
  */
-void report_end(struct report *r, int64_t base, struct mu_buf *out_lines, struct mu_buf *out_json);
+void report_end(struct report *r, int64_t base, const struct report_read *read,
+    struct mu_buf *out_lines, struct mu_buf *out_json);
 
 #endif

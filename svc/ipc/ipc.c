@@ -844,6 +844,12 @@ ipc_ask(struct ipc_channel *ch, uint16_t op, const struct mu_buf *body, int64_t 
 	return err->rc;
 }
 
+size_t
+ipc_waiting_bytes(const struct ipc_channel *ch)
+{
+	return ch == NULL || ch->closed ? 0 : ch->outbox.size_bytes;
+}
+
 bool
 ipc_is_open(const struct ipc_channel *ch)
 {

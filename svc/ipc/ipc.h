@@ -107,5 +107,7 @@ MU_CHECKED enum mu_rc ipc_ask(struct ipc_channel *ch, uint16_t op, const struct 
 void ipc_reader_init(struct ipc_reader *r, const struct mu_buf *body);
 
 bool ipc_is_open(const struct ipc_channel *ch);	/* false for NULL */
+/* What was sent and has not been taken by the socket: closing now would drop it. 0 for NULL. */
+size_t ipc_waiting_bytes(const struct ipc_channel *ch);
 
 #endif

@@ -72,7 +72,7 @@ job_is_up(void *ctx)
 	const struct process *p = own->process;
 
 	for (size_t i = 0; i < p->peer_count; i++)
-		if (p->peers[i].kind == PROCESS_WORK && p->peers[i].channel != NULL)
+		if (process_is_job(p->peers[i].kind) && p->peers[i].channel != NULL)
 			return true;
 	return false;
 }
@@ -459,7 +459,7 @@ admin_peer_up(struct process *p, struct process_peer *peer)
 {
 	struct admin_process *own = p->own;
 
-	if (peer->kind == PROCESS_WORK)
+	if (process_is_job(peer->kind))
 		api_console_job_up(own->console, peer->channel);
 }
 

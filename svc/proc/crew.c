@@ -45,7 +45,7 @@ crew_store_role(enum process_kind kind, enum store_role *out_role)
 	case PROCESS_TOKEN:	*out_role = STORE_ROLE_TOKEN; return true;
 	case PROCESS_ADMIN:	*out_role = STORE_ROLE_ADMIN; return true;
 	case PROCESS_CLAIM:	*out_role = STORE_ROLE_CLAIM; return true;
-	case PROCESS_WORK:	*out_role = STORE_ROLE_WORK; return true;
+	case PROCESS_WORK: case PROCESS_DRYRUN:	*out_role = STORE_ROLE_WORK; return true;
 	case PROCESS_SUPERVISOR: case PROCESS_KEYS: case PROCESS_LOGIN: case PROCESS_ADAPTER:
 		return false;
 	}
@@ -81,9 +81,11 @@ crew_users_find(const char *prefix, struct crew_users *out_users, struct mu_err 
 	for (unsigned i = 0; i < PROCESS_KIND_COUNT; i++)
 		users.kinds[i] = self;
 	for (unsigned i = PROCESS_SUPERVISOR + 1; users.separate && i < PROCESS_KIND_COUNT; i++)
-		if (user_find(prefix, process_kind_name((enum process_kind)i), &users.kinds[i],
+		if (i != PROCESS_DRYRUN && user_find(prefix, process_kind_name((enum process_kind)i), &users.kinds[i],
 			err) != MU_OK)
 			return err->rc;
+	/* The user of those who hold a source's bind password already. */
+	users.kinds[PROCESS_DRYRUN] = users.kinds[PROCESS_CYCLE];
 	if (users.separate && user_find(prefix, "store", &users.store, err) != MU_OK)
 		return err->rc;
 	*out_users = users;

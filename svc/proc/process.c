@@ -26,6 +26,7 @@ static const struct process_row *const rows[PROCESS_KIND_COUNT] = {
 	[PROCESS_ADAPTER] = &process_adapter, [PROCESS_AUDIT] = &process_audit,
 	[PROCESS_TOKEN] = &process_token, [PROCESS_ADMIN] = &process_admin,
 	[PROCESS_CLAIM] = &process_claim, [PROCESS_WORK] = &process_work,
+	[PROCESS_DRYRUN] = &process_dryrun,
 };
 
 static const struct {
@@ -44,6 +45,8 @@ static const struct {
 	{ PROCESS_PROVISION,	PROCESS_ADAPTER, { OP_STEP, OP_LIST, OP_ABOUT } },
 	{ PROCESS_WORK,		PROCESS_ADMIN,	{ OP_JOB_OUTPUT, OP_JOB_RESULT, OP_JOB_END } },
 	{ PROCESS_ADMIN,	PROCESS_WORK,	{ OP_JOB_FILE, OP_JOB_GO } },
+	{ PROCESS_DRYRUN,	PROCESS_ADMIN,	{ OP_JOB_OUTPUT, OP_JOB_RESULT, OP_JOB_END } },
+	{ PROCESS_ADMIN,	PROCESS_DRYRUN,	{ OP_JOB_GO } },
 };
 
 struct self;
@@ -77,6 +80,7 @@ process_kind_name(enum process_kind kind)
 		[PROCESS_PROVISION] = "provision", [PROCESS_ADAPTER] = "adapter",
 		[PROCESS_AUDIT] = "audit", [PROCESS_TOKEN] = "token", [PROCESS_ADMIN] = "admin",
 		[PROCESS_CLAIM] = "claim", [PROCESS_WORK] = "work",
+		[PROCESS_DRYRUN] = "dryrun",
 	};
 
 	return names[kind];
@@ -92,6 +96,12 @@ process_kind_parse(const char *name, enum process_kind *out_kind)
 		return true;
 	}
 	return false;
+}
+
+bool
+process_is_job(enum process_kind kind)
+{
+	return kind == PROCESS_WORK || kind == PROCESS_DRYRUN;
 }
 
 void
@@ -229,7 +239,7 @@ peer_end(void *ctx, struct ipc_channel *ch)
 
 	ipc_close(ch);
 	slot->peer->channel = NULL;
-	if (slot->peer->kind != PROCESS_WORK)
+	if (!process_is_job(slot->peer->kind))
 		mu_timer_set(slot->missed, PEER_WAIT_MS);
 }
 
@@ -303,7 +313,7 @@ slot_find(struct self *self, struct msg_peer *m)
 		peer = &p->peers[i];
 		if (peer->kind != (enum process_kind)m->kind || peer->index != m->index)
 			continue;
-		if (peer->kind == PROCESS_WORK) {
+		if (process_is_job(peer->kind)) {
 			mu_free(peer->instance);
 			peer->instance = MU_TAKE(m->instance);
 			return &self->slots[i];
@@ -560,7 +570,7 @@ files_read_later(const struct process *p, const char *store_root)
 		files[count++] = store_root;
 	for (size_t i = 0; i < s->source_count; i++) {
 		bool ours = p->kind == PROCESS_LOGIN ||
-		    (p->kind == PROCESS_CYCLE && strcmp(s->sources[i].name, p->instance) == 0);
+		    ((p->kind == PROCESS_CYCLE || p->kind == PROCESS_DRYRUN) && strcmp(s->sources[i].name, p->instance) == 0);
 
 		if (ours && s->sources[i].ca != NULL)
 			files[count++] = s->sources[i].ca;

@@ -20,11 +20,13 @@
 enum process_kind {
 	PROCESS_SUPERVISOR, PROCESS_KEYS, PROCESS_CYCLE, PROCESS_LOGIN, PROCESS_PROVISION,
 	PROCESS_ADAPTER, PROCESS_AUDIT, PROCESS_TOKEN, PROCESS_ADMIN, PROCESS_CLAIM, PROCESS_WORK,
+	PROCESS_DRYRUN,
 };
-#define PROCESS_KIND_COUNT (PROCESS_WORK + 1)
+#define PROCESS_KIND_COUNT (PROCESS_DRYRUN + 1)
 
 const char *process_kind_name(enum process_kind kind);	/* "keys", ... */
 bool process_kind_parse(const char *name, enum process_kind *out_kind);
+bool process_is_job(enum process_kind kind);	/* started when asked for, ended with its job */
 
 /* "keys", "adapter/xmpp", "token/1": as it stands in logs. */
 void process_label(enum process_kind kind, const char *instance, uint32_t index, struct mu_buf *b);
@@ -86,7 +88,7 @@ bool process_are_peers(enum process_kind a, enum process_kind b);
 /*
  * A secret handed over by name; NULL when there is none. Borrowed; wipe with process_secret_drop.
  *
- *	bind_password		cycle: its source's
+ *	bind_password		cycle, dryrun: its source's
  *	platform_password	adapter: its platform's
  *	policy/NAME.yaml	cycle: the files of the policies folder, to seed an empty store; handed
  *				over in pieces, and put together again
@@ -121,6 +123,7 @@ const struct config_key *process_adapter_keys(size_t index, const char **out_nam
 int process_main(enum process_kind kind);
 
 extern const struct process_row process_keys, process_cycle, process_login, process_provision,
-    process_adapter, process_audit, process_token, process_admin, process_claim, process_work;
+    process_adapter, process_audit, process_token, process_admin, process_claim, process_work,
+    process_dryrun;
 
 #endif

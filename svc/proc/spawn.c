@@ -59,7 +59,7 @@ child_become(enum process_kind kind, const struct crew_user *user, int fd, pid_t
 	child_must(close_range(CONTROL_FD + 1, ~0u, 0) == 0);
 	signals_reset();
 	(void)umask(077);
-	if (kind == PROCESS_WORK)
+	if (process_is_job(kind))
 		(void)setpriority(PRIO_PROCESS, 0, SPAWN_NICE_WORK);
 	identity_drop(user);
 	child_must(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent);

@@ -202,6 +202,9 @@ secrets_send(struct child *c, struct mu_err *err)
 	const struct settings_platform *platform;
 
 	switch (c->seat.kind) {
+	case PROCESS_DRYRUN:
+		source = settings_source_find(s, c->job);
+		return secret_file_send(c, "bind_password", source->bind_password_file, err);
 	case PROCESS_CYCLE:
 		policies_send(c);
 		source = settings_source_find(s, c->seat.instance);
@@ -510,12 +513,27 @@ job_number(const struct supervisor *sup)
 	return number;
 }
 
+/*
+ * What a job is by the words of who asks: its kind, and what its process is to know of it. A dry run
+ * is told the source, whose password it gets; all else is the business of `work`.
+ */
 static bool
-job_named(const char *job)
+job_seat(const struct settings *s, const char *job, const char *source, enum process_kind *out_kind,
+    const char **out_instance)
 {
-	size_t length = strspn(job, "abcdefghijklmnopqrstuvwxyz-");
+	const struct settings_source *of;
 
-	return length > 0 && length <= SETTINGS_NAME_MAX_BYTES && job[length] == '\0';
+	if (strcmp(job, "plan") == 0 && source[0] == '\0') {
+		*out_kind = PROCESS_WORK;
+		*out_instance = job;
+		return true;
+	}
+	of = settings_source_find(s, source);
+	if (strcmp(job, "dry-run") != 0 || of == NULL)
+		return false;
+	*out_kind = PROCESS_DRYRUN;
+	*out_instance = of->name;
+	return true;
 }
 
 static bool
@@ -525,8 +543,10 @@ job_take(struct child *c, struct ipc_message *m)
 	MU_AUTO(mu_freep) char *source = ipc_get_text(&m->body);
 	struct crew_seat seat = { PROCESS_WORK, "", job_number(c->sup) };
 	struct mu_err err = MU_ERR_INIT;
+	const char *instance;
 
-	if (!ipc_get_end(&m->body) || !job_named(job))
+	if (!ipc_get_end(&m->body) ||
+	    !job_seat(c->sup->settings, job, source, &seat.kind, &instance))
 		return false;
 	if (seat.index == JOBS_MAX || c->sup->stopping) {
 		err.retry_after_ms = 1000;
@@ -536,7 +556,7 @@ job_take(struct child *c, struct ipc_message *m)
 		return true;
 	}
 	ipc_reply(c->control, OP_JOB, m->id, NULL, -1);
-	(void)child_new(c->sup, seat, job);
+	(void)child_new(c->sup, seat, instance);
 	mu_timer_set(c->sup->jobs, 0);
 	return true;
 }

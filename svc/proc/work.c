@@ -12,13 +12,10 @@
 #include "config/yaml.h"
 #include "cycle/cycle.h"
 #include "cycle/plan.h"
-#include "proc/process.h"
+#include "proc/job.h"
 #include "proc/rules.h"
 
 #include <string.h>
-
-#define PIECE_BYTES 32768
-#define START_MS 30000		/* from our start to OP_JOB_GO */
 
 struct own {
 	struct store *store;
@@ -27,27 +24,6 @@ struct own {
 	bool as_json;
 	struct mu_timer *late;		/* until OP_JOB_GO */
 };
-
-static void
-pieces_send(struct ipc_channel *to, uint16_t op, const struct mu_buf *text)
-{
-	for (size_t at = 0; at < text->size_bytes;) {
-		MU_AUTO(mu_buf_clear) struct mu_buf body = MU_BUF_INIT;
-		MU_AUTO(mu_freep) char *piece = NULL;
-		size_t size = text->size_bytes - at;
-
-		if (size > PIECE_BYTES)
-			size = PIECE_BYTES;
-		/* No character is cut in two. */
-		while (at + size < text->size_bytes && size > 1 &&
-		    ((unsigned char)text->data[at + size] & 0xc0) == 0x80)
-			size--;
-		piece = mu_strndup(text->data + at, size);
-		ipc_put_text(&body, piece);
-		ipc_notify(to, op, &body, -1);
-		at += size;
-	}
-}
 
 /* The policy of the files that came: all its faults go to out. */
 static enum mu_rc
@@ -91,27 +67,17 @@ plan_run(struct process *p, struct cycle_told *out, struct mu_err *err)
 }
 
 static void
-job_run(struct process *p, struct ipc_channel *to)
+job_run(struct process *p, struct process_peer *to)
 {
-	MU_AUTO(cycle_told_clear) struct cycle_told out = { .lines = MU_BUF_INIT };
-	MU_AUTO(mu_buf_clear) struct mu_buf end = MU_BUF_INIT;
+	MU_AUTO(cycle_told_clear) struct cycle_told told = { .lines = MU_BUF_INIT };
 	struct mu_err err = MU_ERR_INIT;
-	enum mu_rc rc;
 
-	if (strcmp(p->instance, "plan") == 0)
-		rc = plan_run(p, &out, &err);
-	else
-		rc = mu_fail(&err, MU_EINPUT, "no job is called \"%s\": there is plan",
+	if (strcmp(p->instance, "plan") != 0)
+		(void)mu_fail(&err, MU_EINPUT, "no job is called \"%s\": there is plan",
 		    p->instance);
-	if (rc != MU_OK) {
-		mu_buf_format(&out.lines, "%s\n", err.text);
-		mu_log_err(&err, "job.failed", "job", p->instance, NULL);
-	}
-	pieces_send(to, OP_JOB_OUTPUT, &out.lines);
-	pieces_send(to, OP_JOB_RESULT, &out.json);
-	ipc_put_u8(&end, rc == MU_OK ? 0 : 1);
-	ipc_notify(to, OP_JOB_END, &end, -1);
-	mu_loop_stop(p->loop, 0);
+	else if (plan_run(p, &told, &err) != MU_OK)
+		mu_buf_reset(&told.json);
+	job_answer(p, to, &told, &err);
 }
 
 static bool
@@ -139,26 +105,17 @@ file_take(struct own *own, struct ipc_reader *body)
 	return true;
 }
 
-static bool
-go_take(struct own *own, struct ipc_reader *body)
-{
-	MU_AUTO(mu_freep) char *form = ipc_get_text(body);
-
-	own->as_json = strcmp(form, "json") == 0;
-	return ipc_get_end(body) && (own->as_json || strcmp(form, "text") == 0);
-}
-
 static void
 work_request(struct process *p, struct process_peer *from, struct ipc_message *m)
 {
 	struct own *own = p->own;
 
 	if (!mu_timer_is_set(own->late) || (m->op == OP_JOB_FILE ? !file_take(own, &m->body) :
-	    !go_take(own, &m->body))) {
+	    !job_go_take(&m->body, &own->as_json))) {
 		ipc_refuse(from->channel, m->op);
 	} else if (m->op == OP_JOB_GO) {
 		mu_timer_stop(own->late);
-		job_run(p, from->channel);
+		job_run(p, from);
 	}
 }
 
@@ -179,7 +136,7 @@ work_process_open(struct process *p, struct mu_err *err)
 
 	p->own = own;
 	own->late = mu_loop_timer(p->loop, on_late, p);
-	mu_timer_set(own->late, START_MS);
+	mu_timer_set(own->late, JOB_START_MS);
 	return store_open(p->conninfo, STORE_PERSON | STORE_POLICY | STORE_SOURCE, &own->store,
 	    err);
 }

@@ -36,6 +36,7 @@ static const struct profile {
 	{ "admin",	NEED_LOCAL | NEED_CLIENTS },
 	{ "claim",	NEED_LOCAL | NEED_CLIENTS },
 	{ "work",	NEED_LOCAL },
+	{ "dryrun",	NEED_FILES | NEED_NETWORK | NEED_LOCAL },
 };
 
 /* Everybody's: memory, time, the loop, channels, what is open already, and the end. */

@@ -39,8 +39,7 @@ static const struct {
 	    " reviewed_at FROM requested_grant ORDER BY person_id, role", 7 },
 	[VOUCHED] = { "identifications", "SELECT person_id, level, method, evidence"
 	    " FROM identification ORDER BY person_id", 4 },
-	[HOLDS] = { "holds", "SELECT person_id, bool_and(released) FROM brake_hold"
-	    " WHERE kind = 'removal' GROUP BY person_id ORDER BY person_id", 2 },
+	[HOLDS] = { "holds", "SELECT person_id, kind, released FROM brake_hold ORDER BY person_id", 3 },
 	[GROUPS] = { "groups", NULL, 2 },
 };
 
@@ -340,6 +339,17 @@ grant_take(struct store_scan *s, const struct stream *st)
 }
 
 static void
+hold_take(struct store_scan_person *p, const struct stream *st)
+{
+	enum brake_kind kind;
+
+	if (!brake_kind_parse(text_of(st, 1), &kind))
+		return;
+	p->holds[kind] = bool_of(st, 2) ? SCAN_RELEASED : SCAN_HELD;
+	p->is_held = true;
+}
+
+static void
 row_take(struct store_scan *s, struct stream *st)
 {
 	struct store_scan_person *p = &s->person;
@@ -363,7 +373,7 @@ row_take(struct store_scan *s, struct stream *st)
 			.evidence = text_of(st, 3) };
 		break;
 	case HOLDS:
-		p->hold = bool_of(st, 1) ? SCAN_RELEASED : SCAN_HELD;
+		hold_take(p, st);
 		break;
 	case GROUPS:
 		p->groups = list_grow(p->groups, p->group_count, &s->group_room,
@@ -384,7 +394,8 @@ person_reset(struct store_scan *s)
 	s->kept_count = 0;
 	p->account_count = p->group_count = p->grant_count = 0;
 	p->vouched = (struct identification){ .level = NULL };
-	p->hold = SCAN_FREE;
+	(void)memset(p->holds, 0, sizeof(p->holds));
+	p->is_held = false;
 }
 
 /* Takes the rows of this person, and leaves out those of nobody. */

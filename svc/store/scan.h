@@ -34,7 +34,8 @@ struct store_scan_person {
 	struct grant *grants;			/* in order of role; MACs unchecked */
 	size_t grant_count;
 	struct identification vouched;		/* level NULL: nobody has vouched */
-	enum store_scan_hold hold;
+	enum store_scan_hold holds[BRAKE_KIND_COUNT];
+	bool is_held;				/* one of these is not SCAN_FREE */
 };
 
 /* Is a group of this name of interest? Of the others nobody's membership is read. */

@@ -81,9 +81,11 @@ channels_are_these_and_no_others(void **state)
 	    "admin>keys: 34 41 42 43 44 40 39\n"
 	    "admin>login: 64\n"
 	    "admin>work: 98 99\n"
+	    "admin>dryrun: 99\n"
 	    "claim>keys: 36 39\n"
 	    "claim>login: 64\n"
-	    "work>admin: 96 97\n", got.data);
+	    "work>admin: 96 100 97\n"
+	    "dryrun>admin: 96 100 97\n", got.data);
 }
 
 static void
