@@ -54,6 +54,8 @@ struct cycle_dry {
 	struct report *report;
 	struct listing listings[DIRECTORY_SEARCH_COUNT];
 	struct slice slice;
+	struct mu_buf scratch;		/* of the content's hash, as hash */
+	struct crypto_hash *hash;
 	struct uuids seen, bad;		/* entries of people: listed, and of these those at fault */
 	char **group_names;
 	struct membership *memberships;	/* in order of member from the end of the groups on */
@@ -592,10 +594,10 @@ on_began(void *ctx, enum directory_search search, bool full, struct mu_err *err)
 }
 
 static enum mu_rc
-on_entry(void *ctx, enum directory_search search, const struct directory_entry *entry,
-    struct mu_err *err)
+on_entry(void *ctx, enum directory_search search, struct directory_entry *entry, struct mu_err *err)
 {
 	struct cycle_dry *d = ctx;
+	unsigned char hash[CRYPTO_SHA256_BYTES];
 
 	(void)err;
 	if (d->listings[search].refreshed)	/* a change after what was to be read */
@@ -611,7 +613,8 @@ on_entry(void *ctx, enum directory_search search, const struct directory_entry *
 			break;
 		}
 	uuids_add(&d->seen, &entry->entry_uuid);
-	slice_person_add(&d->slice, entry);
+	slice_content_hash(entry, &d->scratch, d->hash, hash);
+	slice_person_add(&d->slice, entry, hash, false);
 	return MU_OK;
 }
 
@@ -947,6 +950,7 @@ cycle_dry_open(const struct cycle_dry_host *host)
 	d->rules.name_ctx = d;
 	d->now_s = mu_now_s();
 	d->report = report_new(host->as_json);
+	d->hash = crypto_hash_new();
 	d->begin = mu_loop_timer(host->loop, on_begin, d);
 	d->end = mu_loop_timer(host->loop, on_end, d);
 	mu_timer_set(d->begin, 0);
@@ -967,6 +971,8 @@ cycle_dry_close(struct cycle_dry *d)
 	strings_clear(&d->tripped);
 	groups_drop(d);
 	slice_clear(&d->slice);
+	mu_buf_clear(&d->scratch);
+	crypto_hash_free(d->hash);
 	uuids_clear(&d->seen);
 	uuids_clear(&d->bad);
 	strings_clear(&d->claimed);
