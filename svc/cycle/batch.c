@@ -464,7 +464,7 @@ person_write(const struct cycle_again_host *host, struct decided *d, int64_t now
 		    ch->accounts[k].urgent, now_s);
 	grants_drop(host, d, now_ms);
 	person_audit(host, d, now_ms);
-	brake_effects_add(host, d, now_s);
+	brake_effects_add(host, d, now_ms);
 	w->people++;
 	if (!is_gone(d->person.state) && (d->person.version == 0 || is_gone(ch->from)))
 		w->joined++;

@@ -434,7 +434,7 @@ brake_batch(struct cycle_apply *a, struct batch *b, struct mu_err *err)
 /* --- What is written ------------------------------------------------------------------------ */
 
 void
-brake_effects_add(const struct cycle_again_host *host, const struct decided *d, int64_t now_s)
+brake_effects_add(const struct cycle_again_host *host, const struct decided *d, int64_t now_ms)
 {
 	for (int i = 0; i < BRAKE_KIND_COUNT; i++) {
 		enum brake_kind kind = (enum brake_kind)i;
@@ -444,12 +444,12 @@ brake_effects_add(const struct cycle_again_host *host, const struct decided *d, 
 			continue;
 		batch_platforms(&d->person, &d->change, kind, &platforms);
 		store_brake_effect_add(host->store, kind, BRAKE_SOURCE, d->person.source,
-		    &d->person.person_id, now_s);
+		    &d->person.person_id, now_ms);
 		for (size_t k = 0; k < platforms.count; k++)
 			store_brake_effect_add(host->store, kind, BRAKE_PLATFORM, platforms.list[k],
-			    &d->person.person_id, now_s);
+			    &d->person.person_id, now_ms);
 		store_brake_effect_add(host->store, kind, BRAKE_GLOBAL, "", &d->person.person_id,
-		    now_s);
+		    now_ms);
 	}
 }
 

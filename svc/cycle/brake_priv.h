@@ -17,7 +17,7 @@ MU_CHECKED enum mu_rc brake_batch(struct cycle_apply *a, struct batch *b, struct
 /* --- While the batch is written ------------------------------------------------------------- */
 
 /* What passed counts. */
-void brake_effects_add(const struct cycle_again_host *host, const struct decided *d, int64_t now_s);
+void brake_effects_add(const struct cycle_again_host *host, const struct decided *d, int64_t now_ms);
 
 /*
  * Drops the holds that are over, adds those of gains that were left out: a gain is held while it

@@ -16,8 +16,9 @@ static const struct store_sql counts = { STORE_SOURCE, "brake_counts",
 static const struct store_sql turn_take = { STORE_SOURCE, "brake_turn",
     "UPDATE brake_turn SET turn = turn + 1" };
 static const struct store_sql effect_add = { STORE_SOURCE, "brake_effect_add",
-    "INSERT INTO brake_effect (kind, scope, name, person_id, happened_at) VALUES ($1, $2, $3, $4, "
-    AS_TIME("$5") ") ON CONFLICT (kind, scope, name, happened_at, person_id) DO NOTHING" };
+    "INSERT INTO brake_effect (kind, scope, name, person_id, happened_at) VALUES ($1, $2, $3, $4,"
+    " to_timestamp($5::bigint / 1000.0)) ON CONFLICT (kind, scope, name, happened_at, person_id)"
+    " DO NOTHING" };
 static const struct store_sql people_add = { STORE_SOURCE, "brake_people_add",
     "INSERT INTO brake_people AS p (scope, name, until, writer, people) VALUES ($1, $2, "
     AS_TIME("$3") ", pg_backend_pid(), $4) ON CONFLICT (scope, name, until, writer) DO UPDATE"
@@ -111,7 +112,7 @@ store_brake_counts_lock(struct store *s, struct store_brake_count *list, size_t 
 
 void
 store_brake_effect_add(struct store *s, enum brake_kind kind, enum brake_scope scope,
-    const char *name, const struct mu_uuid *person_id, int64_t now_s)
+    const char *name, const struct mu_uuid *person_id, int64_t now_ms)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
@@ -119,7 +120,7 @@ store_brake_effect_add(struct store *s, enum brake_kind kind, enum brake_scope s
 	arg_text(&args, brake_scope_name(scope));
 	arg_text(&args, name);
 	arg_uuid(&args, person_id);
-	arg_int(&args, now_s);
+	arg_int(&args, now_ms);
 	store_put(s, &effect_add, &args, false);
 }
 

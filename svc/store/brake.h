@@ -30,8 +30,9 @@ MU_CHECKED enum mu_rc store_brake_counts_lock(struct store *s, struct store_brak
 MU_CHECKED enum mu_rc store_brake_counts(struct store *s, struct store_brake_count *list,
     size_t count, struct mu_err *err);
 
+/* Somebody may come and go within a second: each time counts. */
 void store_brake_effect_add(struct store *s, enum brake_kind kind, enum brake_scope scope,
-    const char *name, const struct mu_uuid *person_id, int64_t now_s);
+    const char *name, const struct mu_uuid *person_id, int64_t now_ms);
 
 /* So many more people (enabled accounts of a platform) than before; less than 0: fewer. */
 void store_brake_people_add(struct store *s, enum brake_scope scope, const char *name,
