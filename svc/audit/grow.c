@@ -1,6 +1,7 @@
 #include "audit/grow.h"
 
 #include "store/audit.h"
+#include "store/flood.h"
 #include "store/source.h"
 
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 struct audit_log {
 	struct audit_host host;
 	struct audit_tree tree;		/* of the leaves that are committed */
-	int64_t checkpointed;		/* the size that the newest checkpoint counts */
+	int64_t checkpointed;		/* the size that the newest checkpoint counts, */
+	int64_t checkpointed_s;		/* and when it was made here */
 };
 
 struct leaves {
@@ -72,7 +74,8 @@ audit_log_close(struct audit_log *log)
 struct batch {
 	struct store *store;
 	struct audit_tree *tree;
-	struct { struct mu_uuid record_id; unsigned char hash[CRYPTO_SHA256_BYTES]; } *list;
+	struct mu_uuid *ids;
+	unsigned char (*hashes)[CRYPTO_SHA256_BYTES];
 	size_t count;
 };
 
@@ -81,9 +84,8 @@ record_each(void *ctx, const struct mu_uuid *record_id, const char *body, size_t
 {
 	struct batch *b = ctx;
 
-	b->list[b->count].record_id = *record_id;
-	crypto_leaf_hash(body, body_bytes, b->list[b->count].hash);
-	b->count++;
+	b->ids[b->count] = *record_id;
+	crypto_leaf_hash(body, body_bytes, b->hashes[b->count++]);
 }
 
 /* Begins a transaction that only the lease's holder gets. */
@@ -104,6 +106,8 @@ begin(struct audit_log *log, struct mu_err *err)
 static enum mu_rc
 batch_number(struct audit_log *log, struct batch *b, struct mu_err *err)
 {
+	struct store_flood *leaves;
+
 	if (begin(log, err) != MU_OK ||
 	    store_audit_unnumbered(b->store, BATCH_MAX, record_each, b, err) != MU_OK)
 		return err->rc;
@@ -111,11 +115,15 @@ batch_number(struct audit_log *log, struct batch *b, struct mu_err *err)
 		store_rollback(b->store);
 		return MU_OK;
 	}
+	store_audit_numbered(b->store, b->ids, b->count);
+	leaves = store_flood_new();
 	for (size_t i = 0; i < b->count; i++) {
-		store_leaf_write(b->store, b->tree->size, &b->list[i].record_id, b->list[i].hash);
-		audit_tree_add(b->tree, b->list[i].hash);
+		store_flood_leaf(leaves, b->tree->size, &b->ids[i], b->hashes[i]);
+		audit_tree_add(b->tree, b->hashes[i]);
 	}
-	return store_commit(b->store, err);
+	if (store_flood_start(b->store, leaves, err) != MU_OK)
+		return err->rc;
+	return store_flood_end(b->store, err);
 }
 
 /*
@@ -135,28 +143,32 @@ checkpoint(struct audit_log *log, int64_t now_s, struct mu_err *err)
 	if (store_commit(log->host.store, err) != MU_OK)
 		return err->rc;
 	log->checkpointed = log->tree.size;
+	log->checkpointed_s = now_s;
 	return MU_OK;
 }
 
 enum mu_rc
-audit_log_grow(struct audit_log *log, int64_t now_s, size_t *out_count, struct mu_err *err)
+audit_log_grow(struct audit_log *log, int64_t now_s, bool *out_more, struct mu_err *err)
 {
 	struct audit_tree grown = log->tree;
 	struct batch b = { .store = log->host.store, .tree = &grown };
 	enum mu_rc rc;
 
-	b.list = mu_alloc_zero(BATCH_MAX, sizeof(*b.list));
+	b.ids = mu_alloc_zero(BATCH_MAX, sizeof(*b.ids));
+	b.hashes = mu_alloc_zero(BATCH_MAX, sizeof(*b.hashes));
 	rc = batch_number(log, &b, err);
-	mu_free(b.list);
+	mu_free(b.ids);
+	mu_free(b.hashes);
 	if (rc == MU_OK) {
 		log->tree = grown;
-		if (log->tree.size > log->checkpointed)
+		if (log->tree.size > log->checkpointed &&
+		    (b.count < BATCH_MAX || now_s != log->checkpointed_s))
 			rc = checkpoint(log, now_s, err);
 	}
 	if (rc != MU_OK) {
 		store_rollback(log->host.store);
 		return rc;
 	}
-	*out_count = b.count;
+	*out_more = b.count == BATCH_MAX;
 	return MU_OK;
 }

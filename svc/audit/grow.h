@@ -31,7 +31,10 @@ struct audit_host {
 MU_CHECKED enum mu_rc audit_log_open(const struct audit_host *host, struct audit_log **out_log, struct mu_err *err);
 void audit_log_close(struct audit_log *log);
 
-/* Numbers what is waiting, in batches with a checkpoint each; out_count is how many that were. */
-MU_CHECKED enum mu_rc audit_log_grow(struct audit_log *log, int64_t now_s, size_t *out_count, struct mu_err *err);
+/*
+ * Numbers a batch of what is waiting; out_more: it was full, so ask again at once. A checkpoint follows
+ * the last batch, and one a second where there are many.
+ */
+MU_CHECKED enum mu_rc audit_log_grow(struct audit_log *log, int64_t now_s, bool *out_more, struct mu_err *err);
 
 #endif

@@ -4,7 +4,7 @@
 
 /* One question holds as many rows as fit with room to spare, in it and in its answer. */
 #define BATCH_MAX	500
-#define BATCH_MAX_BYTES	(IPC_MESSAGE_MAX_BYTES / 2)
+#define BATCH_MAX_BYTES	(IPC_MESSAGE_MAX_BYTES - 4096)
 
 static enum mu_rc
 malformed(struct mu_err *err, const char *what)

@@ -140,9 +140,23 @@ mu_buf_add(struct mu_buf *b, const void *bytes, size_t bytes_count)
 }
 
 void
+mu_buf_number_add(struct mu_buf *b, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	mu_buf_add(b, digits + at, sizeof(digits) - at);
+}
+
+void
 mu_buf_column_add(struct mu_buf *b, const void *bytes, size_t bytes_count)
 {
-	mu_buf_format(b, "%zu:", bytes_count);
+	mu_buf_number_add(b, bytes_count);
+	mu_buf_char_add(b, ':');
 	mu_buf_add(b, bytes, bytes_count);
 }
 

@@ -27,6 +27,7 @@ void mu_buf_wipe(struct mu_buf *b);		/* overwrites, then frees: for what was sec
 void mu_buf_reserve(struct mu_buf *b, size_t more_bytes);
 void mu_buf_add(struct mu_buf *b, const void *bytes, size_t bytes_count);
 /* The bytes with their count before them, "3:abc": so that columns in a row cannot flow into one another. */
+void mu_buf_number_add(struct mu_buf *b, uint64_t number);	/* decimal */
 void mu_buf_column_add(struct mu_buf *b, const void *bytes, size_t bytes_count);
 void mu_buf_text_add(struct mu_buf *b, const char *text);
 void mu_buf_char_add(struct mu_buf *b, char c);

@@ -45,13 +45,27 @@ moment_next(void)
 	return next;
 }
 
+/* Eight bytes of many that were asked for at once; what was given out is not kept. */
+static void
+random_some(unsigned char out[8])
+{
+	static _Thread_local unsigned char pool[512];
+	static _Thread_local size_t left;
+
+	if (left == 0)
+		mu_random(pool, left = sizeof(pool));
+	left -= 8;
+	(void)memcpy(out, pool + left, 8);
+	(void)memset(pool + left, 0, 8);
+}
+
 void
 mu_uuid_new(struct mu_uuid *out_uuid)
 {
 	uint64_t moment = moment_next();
 	unsigned char *b = out_uuid->bytes;
 
-	mu_random(b + 8, 8);
+	random_some(b + 8);
 	for (int i = 0; i < 6; i++)
 		b[i] = (unsigned char)(moment >> (52 - 8 * i));
 	b[6] = (unsigned char)(0x70 | ((moment >> 8) & 0x0f));

@@ -1,5 +1,6 @@
 #include "crypto/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
@@ -71,6 +72,50 @@ crypto_hmac_sha256(const void *key, size_t key_bytes, const void *bytes, size_t 
 {
 	crypto_must(HMAC(EVP_sha256(), key, (int)key_bytes, bytes, bytes_count, out, NULL) != NULL,
 	    "HMAC-SHA-256");
+}
+
+struct crypto_mac {
+	EVP_MAC_CTX *ctx;
+};
+
+struct crypto_mac *
+crypto_mac_new(const void *key, size_t key_bytes)
+{
+	char name[] = "SHA256";
+	const OSSL_PARAM digest[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	struct crypto_mac *m = mu_alloc(sizeof(*m));
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	m->ctx = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
+	EVP_MAC_free(hmac);
+	crypto_must(m->ctx != NULL && EVP_MAC_init(m->ctx, key, key_bytes, digest) == 1,
+	    "HMAC-SHA-256");
+	return m;
+}
+
+void
+crypto_mac_free(struct crypto_mac *m)
+{
+	if (m == NULL)
+		return;
+	EVP_MAC_CTX_free(m->ctx);
+	mu_free(m);
+}
+
+void
+crypto_mac_make(struct crypto_mac *m, const void *bytes, size_t bytes_count,
+    unsigned char out[CRYPTO_SHA256_BYTES])
+{
+	size_t got = 0;
+
+	/* without a key: the one it has */
+	crypto_must(EVP_MAC_init(m->ctx, NULL, 0, NULL) == 1 &&
+	    EVP_MAC_update(m->ctx, bytes, bytes_count) == 1 &&
+	    EVP_MAC_final(m->ctx, out, &got, CRYPTO_SHA256_BYTES) == 1 &&
+	    got == CRYPTO_SHA256_BYTES, "HMAC-SHA-256");
 }
 
 void

@@ -24,6 +24,14 @@ void crypto_hash_end(struct crypto_hash *h, unsigned char out[CRYPTO_SHA256_BYTE
 void crypto_hmac_sha256(const void *key, size_t key_bytes, const void *bytes, size_t bytes_count,
     unsigned char out[CRYPTO_SHA256_BYTES]);
 
+/* The same with one key for many: half of what a short text costs is the key. */
+struct crypto_mac;
+
+struct crypto_mac *crypto_mac_new(const void *key, size_t key_bytes);
+void crypto_mac_free(struct crypto_mac *m);
+void crypto_mac_make(struct crypto_mac *m, const void *bytes, size_t bytes_count,
+    unsigned char out[CRYPTO_SHA256_BYTES]);
+
 /* HKDF-SHA-256, extract and expand; out_bytes_count at most 255 * 32. Salt may be NULL and 0. */
 void crypto_hkdf_sha256(const void *key, size_t key_bytes, const void *salt, size_t salt_bytes,
     const char *info, void *out_bytes, size_t out_bytes_count);

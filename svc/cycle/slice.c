@@ -69,8 +69,7 @@ person_new(struct slice *s)
 static void
 length_add(struct mu_buf *b, const char *text)
 {
-	mu_buf_format(b, "%zu:", strlen(text));
-	mu_buf_text_add(b, text);
+	mu_buf_column_add(b, text, strlen(text));
 }
 
 void

@@ -66,8 +66,11 @@ directory_ad_range_parse(const char *name, size_t name_bytes, const char *attrib
     size_t *out_first, size_t *out_last)
 {
 	const char *at = name, *end = name + name_bytes;
-	size_t first, last = AD_RANGE_END, length = strlen(attribute);
+	size_t first, last = AD_RANGE_END, length;
 
+	if (memchr(name, ';', name_bytes) == NULL)	/* nearly all have no option */
+		return false;
+	length = strlen(attribute);
 	if (name_bytes < length + sizeof(RANGE_OPTION) || strncasecmp(at, attribute, length) != 0)
 		return false;
 	at += length;

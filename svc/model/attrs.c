@@ -123,28 +123,17 @@ attrs_copy(struct attrs *out, const struct attrs *from)
 	*out = copy;
 }
 
-/* "N:"; by hand, for every person that is read goes through here. */
 static void
 number_encode(struct mu_buf *b, size_t number)
 {
-	char text[21];
-	size_t at = sizeof(text);
-
-	text[--at] = ':';
-	do {
-		text[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	mu_buf_add(b, text + at, sizeof(text) - at);
+	mu_buf_number_add(b, number);
+	mu_buf_char_add(b, ':');
 }
 
 static void
 part_encode(struct mu_buf *b, const char *text)
 {
-	size_t length = strlen(text);
-
-	number_encode(b, length);
-	mu_buf_add(b, text, length);
+	mu_buf_column_add(b, text, strlen(text));
 }
 
 void

@@ -88,9 +88,12 @@ void
 entitlements_format(const struct entitlements *e, struct mu_buf *b)
 {
 	for (size_t i = 0; i < e->count; i++) {
-		mu_buf_format(b, "%s %s", kinds[e->list[i].kind], e->list[i].name);
+		mu_buf_text_add(b, kinds[e->list[i].kind]);
+		mu_buf_char_add(b, ' ');
+		mu_buf_text_add(b, e->list[i].name);
 		if (e->list[i].level[0] != '\0')
-			mu_buf_format(b, " %s", e->list[i].level);
+			mu_buf_char_add(b, ' ');
+		mu_buf_text_add(b, e->list[i].level);
 		mu_buf_char_add(b, '\n');
 	}
 }

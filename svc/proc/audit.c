@@ -44,15 +44,14 @@ sign(void *ctx, const char *body, struct mu_buf *out_note, struct mu_err *err)
 }
 
 static enum mu_rc
-log_grow(struct process *p, struct mu_err *err)
+log_grow(struct process *p, bool *out_more, struct mu_err *err)
 {
 	struct own *own = p->own;
 	struct audit_host host = { own->store, own->origin.data, own->holder.data, sign, p };
-	size_t count;
 
 	if (own->log == NULL && audit_log_open(&host, &own->log, err) != MU_OK)
 		return err->rc;
-	return audit_log_grow(own->log, mu_now_s(), &count, err);
+	return audit_log_grow(own->log, mu_now_s(), out_more, err);
 }
 
 /* What fails is logged and tried again, with the tree read anew: the commit may have happened. */
@@ -62,10 +61,12 @@ on_timer(void *ctx)
 	struct process *p = ctx;
 	struct own *own = p->own;
 	struct mu_err err = MU_ERR_INIT;
+	bool more = false;
 
-	mu_timer_set(own->timer, PACE_MS);
-	if (log_grow(p, &err) == MU_OK)
+	if (log_grow(p, &more, &err) == MU_OK) {
+		mu_timer_set(own->timer, more ? 0 : PACE_MS);
 		return;
+	}
 	mu_log_err(&err, "audit.waits", NULL);
 	audit_log_close(own->log);
 	own->log = NULL;

@@ -11,12 +11,12 @@ static const struct store_sql record_insert = { STORE_AUDIT, "audit_write",
     " VALUES ($1, to_timestamp($2::bigint / 1000.0), $3, $4))"
     " INSERT INTO audit_pending (record_id) VALUES ($1)" };
 static const struct store_sql unnumbered = { STORE_TREE, "audit_unnumbered",
-    "SELECT r.record_id, r.body FROM audit_pending p JOIN audit_record r ON r.record_id"
-    " = p.record_id WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.record_id = p.record_id)"
-    " ORDER BY p.record_id LIMIT $1::bigint" };
-static const struct store_sql leaf_insert = { STORE_TREE, "leaf_write",
-    "WITH d AS (DELETE FROM audit_pending WHERE record_id = $2)"
-    " INSERT INTO audit_leaf (leaf_index, record_id, leaf_hash) VALUES ($1, $2, $3)" };
+    "SELECT r.record_id, r.body FROM (SELECT record_id FROM audit_pending ORDER BY record_id"
+    " LIMIT $1::bigint) AS p" EACH("SELECT record_id, body FROM audit_record WHERE record_id"
+    " = p.record_id AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.record_id = p.record_id)")
+    "AS r" };
+static const struct store_sql pending_drop = { STORE_TREE, "audit_numbered",
+    "DELETE FROM audit_pending WHERE record_id = ANY ($1::uuid[])" };
 static const struct store_sql leaves = { STORE_TREE, "leaf_page",
     "SELECT leaf_index, leaf_hash FROM audit_leaf WHERE leaf_index >= $1::bigint"
     " ORDER BY leaf_index LIMIT $2::bigint" };
@@ -25,7 +25,7 @@ static const struct store_sql checkpoint_last = { STORE_TREE, "checkpoint_last",
 static const struct store_sql checkpoint_insert = { STORE_TREE, "checkpoint_write",
     "INSERT INTO audit_checkpoint (tree_size, note, made_at) VALUES ($1, $2, " AS_TIME("$3") ")" };
 
-const struct store_sql *const store_audit_sql[] = { &record_insert, &unnumbered, &leaf_insert,
+const struct store_sql *const store_audit_sql[] = { &record_insert, &unnumbered, &pending_drop,
     &leaves, &checkpoint_last, &checkpoint_insert, NULL };
 
 void
@@ -61,15 +61,12 @@ store_audit_unnumbered(struct store *s, size_t max, store_record_fn *each, void 
 }
 
 void
-store_leaf_write(struct store *s, int64_t leaf_index, const struct mu_uuid *record_id,
-    const unsigned char leaf_hash[32])
+store_audit_numbered(struct store *s, const struct mu_uuid *record_ids, size_t count)
 {
 	MU_AUTO(store_args_clear) struct store_args args = STORE_ARGS_INIT;
 
-	arg_int(&args, leaf_index);
-	arg_uuid(&args, record_id);
-	arg_bytes(&args, leaf_hash, 32);
-	store_put(s, &leaf_insert, &args, true);
+	arg_uuids(&args, record_ids, count);
+	store_put(s, &pending_drop, &args, false);
 }
 
 enum mu_rc

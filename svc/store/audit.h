@@ -21,8 +21,8 @@ typedef void store_record_fn(void *ctx, const struct mu_uuid *record_id, const c
     size_t body_bytes);
 MU_CHECKED enum mu_rc store_audit_unnumbered(struct store *s, size_t max, store_record_fn *each,
     void *ctx, struct mu_err *err);
-void store_leaf_write(struct store *s, int64_t leaf_index, const struct mu_uuid *record_id,
-    const unsigned char leaf_hash[32]);
+/* They wait no more: in the transaction of their leaves (store/flood.h). */
+void store_audit_numbered(struct store *s, const struct mu_uuid *record_ids, size_t count);
 typedef void store_leaf_fn(void *ctx, int64_t leaf_index, const unsigned char leaf_hash[32]);
 MU_CHECKED enum mu_rc store_leaf_each(struct store *s, store_leaf_fn *each, void *ctx,
     struct mu_err *err);

@@ -410,7 +410,8 @@ stream_wait(struct store_stream *st, PGconn *conn)
 		struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
 		int64_t left_ms = until_ms - mu_tick_ms();
 
-		if (PQflush(conn) == 1)
+		/* rows that are left wait for room, also where all that was given is sent by now */
+		if (PQflush(conn) == 1 || st->phase == PHASE_ROWS)
 			p.events |= POLLOUT;
 		if (left_ms <= 0) {
 			(void)mu_fail(&st->fault, MU_ERETRY, "store: no answer for 40 s");

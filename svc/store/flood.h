@@ -26,7 +26,7 @@ void store_flood_record(struct store_flood *f, const struct mu_uuid *record_id,
 void store_flood_group(struct store_flood *f, const char *source, const struct mu_uuid *entry_uuid,
     const char *name, const char *const *member_dns, size_t member_count,
     const unsigned char content_hash[CONTENT_HASH_BYTES]);
-/* As store_leaf_write, without the record's place among those that wait. */
+/* A record's place in the tree. */
 void store_flood_leaf(struct store_flood *f, int64_t leaf_index, const struct mu_uuid *record_id,
     const unsigned char leaf_hash[32]);
 

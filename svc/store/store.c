@@ -30,6 +30,12 @@ static const char session_sql[] =
  */
 static const char admin_session_sql[] = "SELECT set_config('lock_timeout', '3s', false)";
 
+/*
+ * Whoever numbers takes records in batches by their keys, from tables that are empty when the
+ * statements are planned and large when they run.
+ */
+static const char tree_session_sql[] = "SELECT set_config('enable_seqscan', 'off', false)";
+
 static const struct store_sql tx_begin = { STORE_ANY, "begin", "BEGIN" };
 static const struct store_sql tx_commit = { STORE_ANY, "commit", "COMMIT" };
 static const struct store_sql tx_rollback = { STORE_ANY, "rollback", "ROLLBACK" };
@@ -313,6 +319,10 @@ connect_now(struct store *s, struct mu_err *err)
 	if (PQresultStatus(result) == PGRES_TUPLES_OK && (s->parts & STORE_ADMIN) != 0) {
 		PQclear(result);
 		result = PQexec(s->conn, admin_session_sql);
+	}
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && (s->parts & STORE_TREE) != 0) {
+		PQclear(result);
+		result = PQexec(s->conn, tree_session_sql);
 	}
 	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQsetnonblocking(s->conn, 1) != 0 ||
 	    PQenterPipelineMode(s->conn) != 1)

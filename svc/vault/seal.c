@@ -20,7 +20,7 @@ where_format(const struct mu_uuid *account_id, const struct mu_uuid *credential_
 void
 vault_mac(const struct vault *v, const void *bytes, size_t bytes_count, unsigned char out_mac[MAC_BYTES])
 {
-	crypto_hmac_sha256(v->raw->mac, sizeof(v->raw->mac), bytes, bytes_count, out_mac);
+	crypto_mac_make(v->mac, bytes, bytes_count, out_mac);
 }
 
 bool

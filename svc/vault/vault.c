@@ -23,6 +23,7 @@ vault_close(struct vault *v)
 {
 	if (v == NULL)
 		return;
+	crypto_mac_free(v->mac);
 	OPENSSL_secure_clear_free(v->raw, sizeof(*v->raw));
 	crypto_key_free(v->grant);
 	crypto_key_free(v->grant_next);
@@ -58,6 +59,7 @@ vault_open(const struct vault_config *config, int64_t now_s, struct vault **out_
 		return mu_fail(err, MU_EBROKEN, "no memory for keys");
 	if (vault_keydir_load(v, config->dir, now_s, err) != MU_OK)
 		return err->rc;
+	v->mac = crypto_mac_new(v->raw->mac, sizeof(v->raw->mac));
 	v->issuer = mu_strdup(config->issuer);
 	vault_cert_format(v->ca_cert, &pem);
 	v->ca_pem = mu_strdup(pem.data);

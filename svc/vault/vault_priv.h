@@ -6,6 +6,7 @@
 
 #include <openssl/x509.h>
 
+#include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "crypto/sign.h"
 #include "vault/vault.h"
@@ -34,6 +35,7 @@ struct vault_failures {
 struct vault {
 	char *issuer;
 	struct vault_raw *raw;
+	struct crypto_mac *mac;			/* with raw->mac */
 	struct crypto_key *grant, *grant_next, *receipt, *checkpoint, *ca;
 	X509 *ca_cert;
 	char *ca_pem;

@@ -6,6 +6,8 @@
 #ifndef UNIT_STORE_RIG_H
 #define UNIT_STORE_RIG_H
 
+#include "store/audit.h"
+#include "store/flood.h"
 #include "store/migrate.h"
 #include "store/private.h"
 #include "store/store.h"
@@ -163,6 +165,24 @@ rig_open(enum store_role role, unsigned int parts)
 
 	MUST(store_open(rig.logins.conninfo[role], parts, &s, &err));
 	return s;
+}
+
+/* Gives these records the numbers from first on; the transaction is over. */
+static inline enum mu_rc
+rig_number(struct store *s, int64_t first, const struct mu_uuid *ids, size_t count,
+    struct mu_err *err)
+{
+	struct store_flood *leaves = store_flood_new();
+
+	store_audit_numbered(s, ids, count);
+	for (size_t i = 0; i < count; i++) {
+		const unsigned char hash[32] = { (unsigned char)(first + (int64_t)i) };
+
+		store_flood_leaf(leaves, first + (int64_t)i, &ids[i], hash);
+	}
+	if (store_flood_start(s, leaves, err) != MU_OK)
+		return err->rc;
+	return store_flood_end(s, err);
 }
 
 #endif

@@ -906,8 +906,8 @@ audit_tree(void **state)
 	MUST(store_audit_unnumbered(audit, 100, record_seen, &t, &err));
 	assert_int_equal(before + 3, t.count);
 	MUST(store_begin(audit, &err));
-	for (int64_t i = 0; i < t.count; i++)
-		store_leaf_write(audit, i, &t.ids[i], (unsigned char[32]){ (unsigned char)i });
+	MUST(rig_number(audit, 0, t.ids, (size_t)t.count, &err));
+	MUST(store_begin(audit, &err));
 	store_checkpoint_write(audit, t.count, "muster\n1\n", NOW_S);
 	MUST(store_commit(audit, &err));
 	MUST(store_leaf_each(audit, leaf_seen, &leaves, &err));
@@ -917,8 +917,7 @@ audit_tree(void **state)
 	assert_string_equal("muster\n1\n", note.data);
 	/* Two that number at once: one of them is told. */
 	MUST(store_begin(audit, &err));
-	store_leaf_write(audit, 0, &record, (unsigned char[32]){ 0 });
-	assert_int_equal(MU_ECONFLICT, store_commit(audit, &err));
+	assert_int_equal(MU_ECONFLICT, rig_number(audit, 0, &record, 1, &err));
 	mu_buf_clear(&note);
 	store_close(cycle);
 	store_close(audit);
