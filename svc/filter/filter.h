@@ -48,6 +48,13 @@ void filter_freep(struct filter **f);		/* for MU_AUTO */
 /* Never allocates. attrs and groups of facts may be NULL: none. */
 bool filter_match(const struct filter *f, const struct facts *facts);
 
+/*
+ * Can these filters not hold together, whoever the person is? Said only where it is certain: they
+ * ask for an assertion and against it, as (&(a=1)(!(a=1))). Two values of one attribute are no
+ * contradiction.
+ */
+bool filter_never(const struct filter *const *filters, size_t count);
+
 /* Appends it as text: same meaning, one spelling of escapes, no blanks between parts. */
 void filter_format(const struct filter *f, struct mu_buf *b);
 

@@ -40,10 +40,15 @@ filter_read(struct reading *r, const struct config_node *n, struct filter **out)
 
 	if (n == NULL || !config_read_text(r->faults, n, FILTER_MAX_BYTES, &text))
 		return false;
-	if (filter_parse(text, filter_attr_known, r, out, &err) == MU_OK)
-		return true;
-	config_fault(r->faults, n, "%s", err.text);
-	return false;
+	if (filter_parse(text, filter_attr_known, r, out, &err) != MU_OK) {
+		config_fault(r->faults, n, "%s", err.text);
+		return false;
+	}
+	/* Nobody, in so many words, is meant. */
+	if (strcmp(text, "(|)") != 0 && filter_never((const struct filter *const *)out, 1))
+		config_fault(r->faults, n, "this filter never holds, whoever it is: mend it, or"
+		    " write (|) for nobody");
+	return true;
 }
 
 bool
@@ -152,6 +157,28 @@ role_level_read(struct reading *r, const struct config_node *n, struct policy_ro
 		config_fault(r->faults, n, "no level \"%s\" in identification.yaml: add it there", name);
 }
 
+/* What is said of requested grants, of a role that is requested and of one that is not. */
+static void
+requests_check(struct reading *r, const struct config_node *n, const struct policy_role *role)
+{
+	static const char *const only[] = { "longest", "approvals", "review" };
+
+	if (config_map_find(n, "requestable") == NULL) {
+		for (size_t i = 0; i < MU_COUNT(only); i++)
+			if (config_map_find(n, only[i]) != NULL)
+				config_fault(r->faults, config_map_find(n, only[i]),
+				    "%s is for granted roles, and this one cannot be: give it"
+				    " requestable, or drop this", only[i]);
+		return;
+	}
+	if (role->longest_s == 0)
+		config_fault(r->faults, n, "every requested grant ends: say how long it lasts, as"
+		    " longest: 8h");
+	else if (role->review_every_s >= role->longest_s)
+		config_fault(r->faults, config_map_find(n, "review"), "a grant of this role ends"
+		    " before its first review: review it more often, or drop the review");
+}
+
 static void
 role_read(struct reading *r, const struct config_node *n)
 {
@@ -181,20 +208,80 @@ role_read(struct reading *r, const struct config_node *n)
 	review_read(r, config_map_find(n, "review"), role);
 	if (config_map_find(n, "birthright") == NULL && config_map_find(n, "requestable") == NULL)
 		config_fault(r->faults, n, "nobody can have this role: give it birthright or requestable");
-	if (config_map_find(n, "requestable") != NULL && role->longest_s == 0)
-		config_fault(r->faults, n, "every requested grant ends: say how long it lasts, as longest: 8h");
+	requests_check(r, n, role);
 }
 
-/* A conflict with a role that does not exist would keep nobody from anything. */
+/*
+ * A conflict with a role that does not exist would keep nobody from anything, nor would one of two
+ * birthrights that the same person may have: own NULL for a role of administrators.
+ */
 static void
-conflicts_check(struct reading *r, const struct config_node *n)
+conflicts_check(struct reading *r, const struct config_node *n, const struct policy_role *own)
 {
 	for (size_t i = 0; i < config_list_count(n); i++) {
-		const char *name = config_scalar_text(config_list_at(n, i));
+		const struct config_node *at = config_list_at(n, i);
+		const char *name = config_scalar_text(at);
+		const struct policy_role *with = name == NULL ? NULL : policy_role_find(r->policy,
+		    name);
 
-		if (name != NULL && policy_role_find(r->policy, name) == NULL)
-			config_fault(r->faults, config_list_at(n, i),
-			    "no role \"%s\" in roles.yaml to conflict with", name);
+		if (name != NULL && with == NULL)
+			config_fault(r->faults, at, "no role \"%s\" in roles.yaml to conflict with",
+			    name);
+		else if (with != NULL && with == own)
+			config_fault(r->faults, at, "role %s cannot conflict with itself: drop"
+			    " this", name);
+		else if (with != NULL && own != NULL && with->birthright != NULL &&
+		    own->birthright != NULL &&
+		    !filter_never((const struct filter *const[]){ own->birthright,
+		    with->birthright }, 2))
+			config_fault(r->faults, at, "one person may have both %s and %s by"
+			    " birthright: let one of the filters exclude the other, as with"
+			    " (!(department=Sales)); an attribute may hold several values",
+			    own->name, name);
+	}
+}
+
+/* Does a role open an account there? One that tries and has a fault counts, too. */
+static bool
+is_opened(const struct config_node *roles, const char *platform)
+{
+	for (size_t i = 0; i < config_list_count(roles); i++) {
+		const struct config_node *gives = config_map_find(config_list_at(roles, i),
+		    "gives");
+
+		for (size_t k = 0; k < config_list_count(gives); k++) {
+			const struct config_node *give = config_list_at(gives, k);
+			const char *there = config_scalar_text(config_map_find(give, "platform"));
+			const struct config_node *account = config_map_find(give, "account");
+
+			if (account != NULL && mu_text_equal(there, platform) &&
+			    !mu_text_equal(config_scalar_text(account), "false"))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Rights on a platform where no role opens an account are nobody's. */
+static void
+gives_check(struct reading *r, const struct config_node *roles)
+{
+	for (size_t i = 0; i < config_list_count(roles); i++) {
+		const struct config_node *gives = config_map_find(config_list_at(roles, i),
+		    "gives");
+
+		for (size_t k = 0; k < config_list_count(gives); k++) {
+			const struct config_node *give = config_list_at(gives, k);
+			const struct config_node *at = config_map_find(give, "platform");
+			const char *platform = config_scalar_text(at);
+
+			if ((config_map_find(give, "groups") == NULL &&
+			    config_map_find(give, "rooms") == NULL) || platform == NULL ||
+			    is_opened(roles, platform))
+				continue;
+			config_fault(r->faults, at, "no role opens an account on %s: one has to say"
+			    " account: true there", platform);
+		}
 	}
 }
 
@@ -205,8 +292,14 @@ roles_read(struct reading *r, const struct config_node *n)
 		return;
 	for (size_t i = 0; i < config_list_count(n); i++)
 		role_read(r, config_list_at(n, i));
-	for (size_t i = 0; i < config_list_count(n); i++)
-		conflicts_check(r, config_map_find(config_list_at(n, i), "conflicts"));
+	for (size_t i = 0; i < config_list_count(n); i++) {
+		const struct config_node *at = config_list_at(n, i);
+		const char *name = config_scalar_text(config_map_find(at, "role"));
+
+		conflicts_check(r, config_map_find(at, "conflicts"), name == NULL ? NULL :
+		    policy_role_find(r->policy, name));
+	}
+	gives_check(r, n);
 }
 
 /* --- The smaller files ------------------------------------------------------------------------------ */
@@ -468,7 +561,7 @@ static void
 administrators_cross(struct reading *r, const struct config_node *admins)
 {
 	for (size_t i = 0; i < config_list_count(admins); i++)
-		conflicts_check(r, config_map_find(config_list_at(admins, i), "conflicts"));
+		conflicts_check(r, config_map_find(config_list_at(admins, i), "conflicts"), NULL);
 }
 
 /* --- All files, identification first: roles name its levels --------------------------------------------- */

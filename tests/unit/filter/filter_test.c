@@ -280,6 +280,50 @@ attributes_are_listed(void **state)
 	assert_string_equal("uid Group floor uid ", names.data);
 }
 
+static struct never_row {
+	const char *name, *one, *other;
+	bool never;
+} never_rows[] = {
+	{ "for and against", "(a=1)", "(!(a=1))", true },
+	{ "in other letters", "(A= x  y)", "(!(a=X Y))", true },
+	{ "two values of one attribute may be one person's", "(a=1)", "(a=2)", false },
+	{ "against another value says nothing", "(a=1)", "(!(a=2))", false },
+	{ "against another attribute says nothing", "(a=1)", "(!(b=1))", false },
+	{ "a value of what is not there", "(a=1)", "(!(a=*))", true },
+	{ "order of what is not there", "(a>=1)", "(!(a=*))", true },
+	{ "a part of what is not there", "(a=*x*)", "(!(a=*))", true },
+	{ "there without this value", "(a=*)", "(!(a=1))", false },
+	{ "the same parts", "(a=x*y*z)", "(!(a=X*Y*Z))", true },
+	{ "other parts", "(a=x*y*z)", "(!(a=x*y*))", false },
+	{ "the same parts elsewhere", "(a=x*y)", "(!(a=x*y*))", false },
+	{ "approximately is as equal", "(a~=1)", "(!(a=1))", true },
+	{ "the same bound", "(a>=1)", "(!(a>=1))", true },
+	{ "the other bound", "(a>=1)", "(!(a<=1))", false },
+	{ "every way of an or is barred", "(|(a=1)(b=1))", "(&(!(a=1))(!(b=1)))", true },
+	{ "one way of an or is open", "(|(a=1)(b=1))", "(!(a=1))", false },
+	{ "against both together is not against each", "(|(a=1)(b=1))", "(!(&(a=1)(b=1)))", false },
+	{ "not of not", "(!(!(a=1)))", "(!(a=1))", true },
+	{ "nobody", "(|)", "(a=1)", true },
+	{ "everybody", "(&)", "(a=1)", false },
+	{ "not everybody", "(!(&))", "(a=1)", true },
+	{ "groups as attributes", "(group=x)", "(!(GROUP=X))", true },
+	{ "too many ways to tell", "(&(|(a=1)(a=2))(|(b=1)(b=2))(|(c=1)(c=2))(|(d=1)(d=2))(|(e=1)(e=2))(|(f=1)(f=2))"
+	    "(|(g=1)(g=2))(|(h=1)(h=2))(|(i=1)(i=2)))", "(&(z=1)(!(z=1)))", false },
+};
+
+static void
+never_row(void **state)
+{
+	const struct never_row *r = *state;
+	MU_AUTO(filter_freep) struct filter *one = NULL, *other = NULL;
+	struct mu_err err = MU_ERR_INIT;
+
+	assert_int_equal(MU_OK, filter_parse(r->one, NULL, NULL, &one, &err));
+	assert_int_equal(MU_OK, filter_parse(r->other, NULL, NULL, &other, &err));
+	assert_int_equal(r->never, filter_never((const struct filter *const[]){ one, other }, 2));
+	assert_int_equal(r->never, filter_never((const struct filter *const[]){ other, one }, 2));
+}
+
 static void
 of_nobody_nothing_holds(void **state)
 {
@@ -295,7 +339,7 @@ of_nobody_nothing_holds(void **state)
 int
 main(void)
 {
-	struct CMUnitTest matches[MU_COUNT(match_rows)], faults[MU_COUNT(fault_rows)];
+	struct CMUnitTest matches[MU_COUNT(match_rows)], faults[MU_COUNT(fault_rows)], never[MU_COUNT(never_rows)];
 	const struct CMUnitTest rest[] = {
 		cmocka_unit_test(bounds_hold),
 		cmocka_unit_test(attributes_are_listed),
@@ -306,7 +350,10 @@ main(void)
 		matches[i] = (struct CMUnitTest){ match_rows[i].filter, match_row, NULL, NULL, &match_rows[i] };
 	for (size_t i = 0; i < MU_COUNT(fault_rows); i++)
 		faults[i] = (struct CMUnitTest){ fault_rows[i].filter, fault_row, NULL, NULL, &fault_rows[i] };
+	for (size_t i = 0; i < MU_COUNT(never_rows); i++)
+		never[i] = (struct CMUnitTest){ never_rows[i].name, never_row, NULL, NULL, &never_rows[i] };
 	return cmocka_run_group_tests_name("matches", matches, person_make, person_end) +
+	    cmocka_run_group_tests_name("never", never, NULL, NULL) +
 	    cmocka_run_group_tests_name("faults", faults, NULL, NULL) +
 	    cmocka_run_group_tests_name("filter", rest, NULL, NULL);
 }

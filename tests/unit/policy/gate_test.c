@@ -307,7 +307,8 @@ conflicts_are_with_roles_that_exist(void **state)
 	(void)state;
 	assert_int_equal(MU_EINPUT, given_parse("- role: a\n  gives: [{platform: x, account: true}]\n"
 		"  birthright: (uid=a)\n  conflicts: [b, auditr]\n- role: b\n"
-		"  gives: [{platform: x, account: true}]\n  birthright: (uid=b)\n", NULL, NULL, NULL, &faults, &p));
+		"  gives: [{platform: x, account: true}]\n  birthright: (&(uid=b)(!(uid=a)))\n", NULL, NULL, NULL, &faults,
+		&p));
 	config_faults_format(&faults, &got);
 	assert_string_equal("roles.yaml:4:18: no role \"auditr\" in roles.yaml to conflict with\n", mu_buf_text(&got));
 	config_faults_clear(&faults);

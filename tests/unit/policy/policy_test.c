@@ -104,6 +104,10 @@ decide_row(void **state)
 	strings_clear(&groups);
 }
 
+#define GRANTED "- role: a\n  gives: [{platform: x, account: true}]\n  requestable: (uid=a)\n  longest: 60d\n"
+#define TWO(one, other) "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: " one "\n" \
+	"  conflicts: [b]\n- role: b\n  gives: [{platform: x, account: true}]\n  birthright: " other "\n"
+
 static struct fault_row {
 	const char *name, *file, *text, *want;	/* want: each line of faults begins so, joined by '|' */
 } fault_rows[] = {
@@ -117,6 +121,36 @@ static struct fault_row {
 	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (uid=a)\n  identified: dna\n", "roles.yaml:4:15" },
 	{ "a requested grant without an end", "roles.yaml",
 	    "- role: a\n  gives: [{platform: x, account: true}]\n  requestable: (uid=a)\n", "roles.yaml:1:3" },
+	{ "rights where no role opens an account", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}, {platform: y, groups: [g]}]\n  birthright: (uid=a)\n",
+	    "roles.yaml:2:52" },
+	{ "what is for granted roles, of one that nobody is granted", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (uid=a)\n  longest: 8h\n  approvals: 1\n"
+	    "  review: {every: 30d, by: [boss]}\n",
+	    "roles.yaml:4:12|roles.yaml:5:14|roles.yaml:6:11|roles.yaml:6:29" },
+	{ "a review by nobody", "roles.yaml", GRANTED "  review: {every: 30d, by: []}\n", "roles.yaml:5:28" },
+	{ "a review without its reviewers", "roles.yaml", GRANTED "  review: {every: 30d}\n", "roles.yaml:5:11" },
+	{ "a review at no time", "roles.yaml", GRANTED "  review: {by: [boss]}\n", "roles.yaml:5:11|roles.yaml:5:17" },
+	{ "a review every second", "roles.yaml", GRANTED "  review: {every: 1s, by: [boss]}\n",
+	    "roles.yaml:5:19|roles.yaml:5:28" },
+	{ "reviewers that administrators.yaml does not have", "roles.yaml",
+	    GRANTED "  review: {every: 30d, by: [boss, chief]}\n", "roles.yaml:5:29|roles.yaml:5:35" },
+	{ "P5_21_a_review_that_comes_after_the_end", "roles.yaml", GRANTED "  review: {every: 60d, by: []}\n",
+	    "roles.yaml:5:11|roles.yaml:5:28" },
+	{ "a conflict with itself", "roles.yaml", GRANTED "  conflicts: [a]\n", "roles.yaml:5:15" },
+	{ "P5_11_birthrights_that_conflict_and_that_one_person_may_have", "roles.yaml",
+	    TWO("(employeeType=staff)", "(department=Sales)"), "roles.yaml:4:15" },
+	{ "P5_11_two_values_of_one_attribute_are_one_persons", "roles.yaml",
+	    TWO("(department=Sales)", "(department=Audit)"), "roles.yaml:4:15" },
+	{ "a birthright that nobody can have", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (&(uid=a)(!(uid=*)))\n", "roles.yaml:3:15" },
+	{ "a request that nobody can make", "roles.yaml",
+	    "- role: a\n  gives: [{platform: x, account: true}]\n  requestable: (&(uid=a)(!(UID=A)))\n  longest: 8h\n",
+	    "roles.yaml:3:16" },
+	{ "a scope that reaches nobody", "administrators.yaml",
+	    "- {role: a, may: [revoke], scope: (&(uid=a)(!(uid=a)))}\n", "administrators.yaml:1:35" },
+	{ "a role of administrators that conflicts with none", "administrators.yaml",
+	    "- {role: a, may: [revoke], conflicts: [payer]}\n", "administrators.yaml:1:40" },
 	{ "a grace of eleven years", "states.yaml", "grace: 4015d\n", "states.yaml:1:8" },
 	{ "a grace that is no time", "states.yaml", "grace: forever\n", "states.yaml:1:8" },
 	{ "a return of nobody", "states.yaml", "returns: endDate\n", "states.yaml:1:10" },
@@ -177,6 +211,45 @@ fault_row(void **state)
 		mu_free(with_roles[i].name);
 		mu_free(with_roles[i].content);
 	}
+}
+
+/* What is no fault: conflicting birthrights that exclude each other, and nobody in so many words. */
+static void
+exclusive_birthrights_may_conflict(void **state)
+{
+	static const char *const good[] = {
+		TWO("(employeeType=staff)", "(&(department=Sales)(!(employeeType=staff)))"),
+		TWO("(|(uid=a)(uid=b))", "(&(department=Sales)(!(|(uid=a)(uid=b)(uid=c))))"),
+		TWO("(uid=*)", "(!(uid=*))"), TWO("(uid=a)", "(|)"),
+		"- role: a\n  gives: [{platform: x, account: true}]\n  birthright: (|)\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MU_COUNT(good); i++)
+		policy_free(given_policy(good[i], NULL, NULL));
+}
+
+static void
+reviewers_may_confirm(void **state)
+{
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
+	struct policy_review review;
+	struct policy *p = NULL;
+
+	(void)state;
+	assert_int_equal(MU_EINPUT, given_parse(GRANTED "  review: {every: 30d, by: [desk]}\n", "administrators.yaml",
+	    "- {role: desk, may: [review.drop]}\n", NULL, &faults, &p));
+	config_faults_format(&faults, &got);
+	assert_string_equal("roles.yaml:5:29: administrators with the role desk may not review.confirm: add it in"
+	    " administrators.yaml, or name others\n", mu_buf_text(&got));
+	config_faults_clear(&faults);
+	p = given_policy(GRANTED "  review: {every: 30d, by: [desk]}\n", "administrators.yaml",
+	    "- {role: desk, may: [review.confirm]}\n");
+	assert_true(policy_review_find(p, "a", &review));
+	assert_int_equal(30 * 86400, review.every_s);
+	assert_false(policy_review_find(p, "b", &review));
+	policy_free(p);
 }
 
 /* A policy of no roles; with this brake.yaml, NULL: without one. */
@@ -263,13 +336,15 @@ P5_10_a_file_adds_to_the_brake(void **state)
 int
 main(void)
 {
-	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(fault_rows) + 2];
+	struct CMUnitTest tests[MU_COUNT(rows) + MU_COUNT(fault_rows) + 4];
 	size_t count = 0;
 
 	for (size_t i = 0; i < MU_COUNT(rows); i++)
 		tests[count++] = (struct CMUnitTest){ rows[i].name, decide_row, NULL, NULL, &rows[i] };
 	for (size_t i = 0; i < MU_COUNT(fault_rows); i++)
 		tests[count++] = (struct CMUnitTest){ fault_rows[i].name, fault_row, NULL, NULL, &fault_rows[i] };
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(exclusive_birthrights_may_conflict);
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(reviewers_may_confirm);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_10_the_brake_is_there_without_a_file);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_10_a_file_adds_to_the_brake);
 	return cmocka_run_group_tests_name("policy", tests, shipped_load, shipped_free);
