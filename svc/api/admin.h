@@ -72,7 +72,8 @@
  *	"level", "method", "verifier": PERSON-REF}; 404; 409 with "candidates": [PERSON-REF]
  *	PERSON: {"attributes": {NAME: [TEXT]}, "blocked", "ends_at"?, "evidence", "held", "id", "identified",
  *	     "name", "resume_at"?, "roles": [ROLE], "source", "starts_at"?, "state", "state_since", "suspended", "uid"}
- * GET /v1/people/{who}/explain?role=		{"lines": [TEXT], "person": PERSON-REF}
+ * GET /v1/people/{who}/explain?role=		{"lines": [TEXT], "person": PERSON-REF}; with role also how their last
+ *	grant of it ended, as far as the newest records tell
  * GET /v1/accounts?platform=&unsettled=true&after=&limit=	{"accounts": [ACCOUNT], "next"?}
  *	ACCOUNT: {"attempts", "claimed_at"?, "credential": "none|sealed|claimable|claimed", "debt_since"?,
  *	     "entitlements": [TEXT], "id", "name", "observed": STATE, "observed_at"?, "outcome", "parked",

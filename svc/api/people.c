@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "filter/filter.h"
 #include "http/problem.h"
+#include "json/read.h"
 #include "store/brake.h"
 #include "store/look.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define PAGE	200	/* people read at once while looking for those that match */
+#define ENDED_MAX 50	/* ended grants of a person, among which one of a role is looked for */
 
 /* --- A person as JSON ------------------------------------------------------------------------ */
 
@@ -387,6 +389,54 @@ person_get(void *ctx, struct http_request *req)
 
 /* --- Why ------------------------------------------------------------------------------------- */
 
+/* The last grant of a role that they had. */
+struct ended {
+	const char *role;
+	struct mu_buf *out;
+	bool found;
+};
+
+static void
+ended_take(void *ctx, const struct mu_uuid *record_id, const char *body, int64_t leaf_index)
+{
+	struct ended *e = ctx;
+	MU_AUTO(json_freep) struct json_node *root = NULL;
+	struct mu_err err = MU_ERR_INIT;
+	const char *role, *at, *reason;
+
+	(void)record_id;
+	(void)leaf_index;
+	if (e->found || json_parse(body, strlen(body), SIZE_MAX, "record", &root, &err) != MU_OK)
+		return;
+	role = json_find_text(root, "role");
+	at = json_find_text(root, "at");
+	reason = json_find_text(root, "reason");
+	if (role == NULL || at == NULL || reason == NULL || strcmp(role, e->role) != 0)
+		return;
+	e->found = true;
+	mu_buf_format(e->out, "grant %s: the last one ended at %s: %s\n", role, at, reason);
+}
+
+/* Until when granted roles are held; of the one asked about alone, how its last grant ended. */
+static enum mu_rc
+grants_explain(struct ask *a, const struct store_person *p, const char *role,
+    struct mu_buf *out_lines, struct mu_err *err)
+{
+	struct store_look_audit look = { .kind = "grant.ended", .person_id = &p->person_id };
+	struct ended ended = { role, out_lines, false };
+	struct mu_uuid next;
+
+	for (size_t i = 0; i < p->grant_count; i++) {
+		if (role != NULL && strcmp(role, p->grants[i].role) != 0)
+			continue;
+		policy_grant_explain(a->policy, &p->grants[i], a->now_ms / 1000, out_lines);
+		ended.found = true;
+	}
+	if (role == NULL || ended.found)
+		return MU_OK;
+	return store_look_audit(a->api->store, &look, ENDED_MAX, ended_take, &ended, &next, err);
+}
+
 /* Why they have what they have; role NULL: all of it. */
 static enum mu_rc
 person_explain(struct ask *a, const struct store_person *p, const char *role,
@@ -410,10 +460,11 @@ person_explain(struct ask *a, const struct store_person *p, const char *role,
 		if (held.list[i].kind == BRAKE_REMOVAL && !held.list[i].released)
 			subject.kept = &p->roles;
 	for (size_t i = 0; i < p->grant_count; i++)
-		if (p->grants[i].starts_at_s <= a->now_ms / 1000 &&
-		    p->grants[i].ends_at_s > a->now_ms / 1000)
+		if (policy_grant_runs(a->policy, &p->grants[i], a->now_ms / 1000))
 			strings_add(&granted, p->grants[i].role);
-	return policy_explain(a->policy, &subject, role, out_lines, err);
+	if (policy_explain(a->policy, &subject, role, out_lines, err) != MU_OK)
+		return err->rc;
+	return grants_explain(a, p, role, out_lines, err);
 }
 
 void

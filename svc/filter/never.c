@@ -1,9 +1,9 @@
 /*
  * filter/never.c - filters that cannot hold together, whoever the person is
  *
- * Each is brought into disjunctive form; a conjunction is impossible when it asks for an assertion and
- * against it, or for a value of an attribute that is not to be there. An attribute may hold many values, so
- * two values of one attribute are no contradiction.
+ * Each is brought into disjunctive form; a conjunction is impossible when it asks for an assertion
+ * and against it, or for a value of an attribute that is not to be there. An attribute may hold many
+ * values, so two values of one attribute are no contradiction.
  */
 #include "filter/filter.h"
 #include "filter/filter_priv.h"
@@ -59,14 +59,16 @@ terms_multiply(struct terms *t, const struct terms *by)
 	for (size_t i = 0; i < t->count && !product.too_many; i++)
 		for (size_t k = 0; k < by->count; k++) {
 			const struct term *a = &t->list[i], *b = &by->list[k];
-			struct term *both = a->count + b->count > LITERALS_MAX ? NULL : term_add(&product);
+			struct term *both = a->count + b->count > LITERALS_MAX ?
+			    NULL : term_add(&product);
 
 			if (both == NULL) {
 				product.too_many = true;
 				break;
 			}
 			*both = *a;
-			(void)memcpy(&both->list[both->count], b->list, b->count * sizeof(*b->list));
+			(void)memcpy(&both->list[both->count], b->list,
+			    b->count * sizeof(*b->list));
 			both->count += b->count;
 		}
 	terms_clear(t);
@@ -104,7 +106,8 @@ terms_of(const struct filter *f, size_t at, bool negated, struct terms *out)
 	}
 	if (all)
 		(void)term_add(out);		/* of nothing: it holds */
-	for (size_t child = at + 1; child < n->next && !out->too_many; child = f->nodes[child].next) {
+	for (size_t child = at + 1; child < n->next && !out->too_many;
+	    child = f->nodes[child].next) {
 		MU_AUTO(terms_clear) struct terms more = { .count = 0 };
 
 		terms_of(f, child, negated, &more);
@@ -155,7 +158,8 @@ is_impossible(const struct term *t)
 {
 	for (size_t i = 0; i < t->count; i++)
 		for (size_t k = 0; k < t->count; k++)
-			if (!t->list[i].negated && t->list[k].negated && implies(&t->list[i], &t->list[k]))
+			if (!t->list[i].negated && t->list[k].negated && implies(&t->list[i],
+			    &t->list[k]))
 				return true;
 	return false;
 }

@@ -182,6 +182,13 @@ const char *policy_review_at(const struct policy *p, size_t index,
     struct policy_review *out_review);
 /* When this grant lapses unless it is confirmed before; 0: its role is not reviewed. P5-21 */
 int64_t policy_review_due(const struct policy *p, const struct grant *g);
+/*
+ * Appends a line on a grant that a person has: "grant ops-moderator: until TIME", "grant editor: until
+ * TIME, to be confirmed by TIME (by administrator, user-admin)", "grant editor: lapsed at TIME, nobody
+ * confirmed it".
+ */
+void policy_grant_explain(const struct policy *p, const struct grant *g, int64_t now_s,
+    struct mu_buf *out_lines);
 /* Has it started, and neither ended nor lapsed? */
 bool policy_grant_runs(const struct policy *p, const struct grant *g, int64_t now_s);
 

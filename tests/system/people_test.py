@@ -303,7 +303,8 @@ def a_policy_that_nobody_could_change_again_is_refused(stage):
     before = version(stage)
     administrator = stage.office.free()
     for name, files in (
-            ("renamed", {"administrators": lambda t: t.replace("role: administrator", "role: emperor", 1)}),
+            ("renamed", {"administrators": lambda t: t.replace("role: administrator", "role: emperor", 1),
+                         "roles": lambda t: t.replace("administrator]}", "emperor]}")}),
             ("no-approver", {"administrators": lambda t: t.replace("review.drop, approve, job", "review.drop, job", 1)}),
             ("too-many", {"gates": lambda t: t + "- {actions: [policy.apply], code: required, approvals: 9}\n"})):
         done = administrator.refused("policy", "apply", policies(stage, name, **files))

@@ -86,6 +86,8 @@ def P5_21_what_was_granted_is_listed_with_when_it_is_due_and_by_whom(stage):
     assert set(reviews(stage)) == {(FORGOTTEN.uid, WATCH), *((p.uid, EDITOR) for p in (
         KEPT, DROPPED, ALSO_DROPPED, ASKER))}
     assert set(reviews(stage, "--due")) == {(FORGOTTEN.uid, WATCH)}
+    why = stage.office.look("person", "explain", KEPT.uid)["lines"]
+    assert [line for line in why if line.startswith(f"grant {EDITOR}: ") and shown["due_at"] in line], why
     held, = stage.office.show(KEPT)["grants"]
     assert held["review_due_at"] == shown["due_at"], held
     table = stage.asker.muster("review", "list").out.splitlines()
@@ -121,6 +123,9 @@ def P5_21_overdue_review_ends_the_grant(stage):
     ended, = stage.office.records("grant.ended", person=shown["id"])
     assert (ended["role"], ended["reason"]) == (WATCH, "not reviewed"), ended
     assert (FORGOTTEN.uid, WATCH) not in reviews(stage, "--all")
+    why = stage.office.look("person", "explain", FORGOTTEN.uid, WATCH)["lines"]
+    assert any(line.startswith(f"grant {WATCH}: the last one ended at ") and line.endswith("not reviewed")
+               for line in why), why
     assert is_member(stage, KEPT, "editors"), "what is not due has gone, too"
 
 

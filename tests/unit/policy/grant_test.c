@@ -389,9 +389,59 @@ why_a_role_that_there_is_not(void **state)
 	policy_free(p);
 }
 
+/* --- Reviews ------------------------------------------------------------------------------------------ */
+
+#define NOW	1800000000		/* 2027-01-15T08:00:00Z */
+#define DAY	86400
+
+static struct review_row {
+	const char *name, *role;
+	int64_t starts_s, ends_s, reviewed_s, due_s;	/* all but due_s after NOW */
+	bool runs;
+	const char *line;
+} review_rows[] = {
+	{ "a role that is not reviewed", "plain", -DAY, DAY, 0, 0, true, "grant plain: until 2027-01-16T08:00:00Z\n" },
+	{ "a role that there is not any more", "gone", -DAY, DAY, 0, 0, true, "grant gone: until 2027-01-16T08:00:00Z\n" },
+	{ "granted a day ago", "kept", -DAY, 300 * DAY, 0, NOW + 29 * DAY, true,
+	    "grant kept: until 2027-11-11T08:00:00Z, to be confirmed by 2027-02-13T08:00:00Z (by boss, desk)\n" },
+	{ "confirmed now", "kept", -DAY, 300 * DAY, -1, NOW + 30 * DAY - 1, true,
+	    "grant kept: until 2027-11-11T08:00:00Z, to be confirmed by 2027-02-14T07:59:59Z (by boss, desk)\n" },
+	{ "P5_21_the_last_second", "kept", -30 * DAY + 1, 300 * DAY, 0, NOW + 1, true,
+	    "grant kept: until 2027-11-11T08:00:00Z, to be confirmed by 2027-01-15T08:00:01Z (by boss, desk)\n" },
+	{ "P5_21_the_second_after", "kept", -30 * DAY, 300 * DAY, 0, NOW, false,
+	    "grant kept: lapsed at 2027-01-15T08:00:00Z, nobody confirmed it\n" },
+	{ "P5_21_confirmed_once_and_not_again", "kept", -90 * DAY, 300 * DAY, -40 * DAY, NOW - 10 * DAY, false,
+	    "grant kept: lapsed at 2027-01-05T08:00:00Z, nobody confirmed it\n" },
+	{ "it ends before it is due", "kept", -DAY, 2 * DAY, 0, NOW + 29 * DAY, true,
+	    "grant kept: until 2027-01-17T08:00:00Z\n" },
+	{ "it has ended", "kept", -3 * DAY, -DAY, 0, NOW + 27 * DAY, false, "grant kept: until 2027-01-14T08:00:00Z\n" },
+	{ "it has not started", "plain", DAY, 2 * DAY, 0, 0, false,
+	    "grant plain: from 2027-01-16T08:00:00Z until 2027-01-17T08:00:00Z\n" },
+};
+
+static void
+review_row(void **state)
+{
+	const struct review_row *r = *state;
+	struct policy *p = given_policy("- role: plain\n  gives: [{platform: x, account: true}]\n  requestable: (&)\n"
+	    "  longest: 60d\n- role: kept\n  gives: [{platform: x, account: true}]\n  requestable: (&)\n  longest: 365d\n"
+	    "  review: {every: 30d, by: [desk, boss]}\n", "administrators.yaml",
+	    "- {role: boss, may: [review.confirm]}\n- {role: desk, may: [review.confirm]}\n");
+	const struct grant g = { .role = (char *)(uintptr_t)r->role, .starts_at_s = NOW + r->starts_s,
+		.ends_at_s = NOW + r->ends_s, .reviewed_at_s = r->reviewed_s == 0 ? 0 : NOW + r->reviewed_s };
+	MU_AUTO(mu_buf_clear) struct mu_buf line = MU_BUF_INIT;
+
+	assert_int_equal(r->due_s, policy_review_due(p, &g));
+	assert_int_equal(r->runs, policy_grant_runs(p, &g, NOW));
+	policy_grant_explain(p, &g, NOW, &line);
+	assert_string_equal(r->line, line.data);
+	policy_free(p);
+}
+
 int
 main(void)
 {
+	struct CMUnitTest reviews[MU_COUNT(review_rows)];
 	struct CMUnitTest tests[MU_COUNT(decide_rows) + MU_COUNT(request_rows) + MU_COUNT(why_rows) + 4];
 	size_t count = 0;
 
@@ -406,5 +456,8 @@ main(void)
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(levels_are_those_of_the_file);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(what_a_grant_needs_to_be_kept);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(why_a_role_that_there_is_not);
-	return cmocka_run_group_tests_name("grant", tests, NULL, NULL);
+	for (size_t i = 0; i < MU_COUNT(review_rows); i++)
+		reviews[i] = (struct CMUnitTest){ review_rows[i].name, review_row, NULL, NULL, &review_rows[i] };
+	return cmocka_run_group_tests_name("grant", tests, NULL, NULL) +
+	    cmocka_run_group_tests_name("reviews", reviews, NULL, NULL);
 }
