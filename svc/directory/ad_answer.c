@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "directory/key_priv.h"
 
-#define PARTS_MAX	20000
+#define PARTS_MAX	5000
 #define TRIES_MAX	3
 
 /* --- Answers --------------------------------------------------------------------------------- */
@@ -120,7 +120,6 @@ directory_ad_there_entry(struct directory *d, struct item *item)
 		return;
 	c->there = true;
 	c->kind = kind_of(d, item->m);
-	c->deleted |= directory_ad_is_deleted(d, item->m);
 	if (!c->renamed || c->created || c->deleted)
 		return;
 	if (c->kind == AD_CONTAINER || c->kind == AD_KIND_UNKNOWN) {
@@ -140,8 +139,7 @@ directory_ad_there_end(struct directory *d, enum directory_search search, struct
 
 	if (ad->container_moved) {
 		mu_log("source.container_moved", "source", d->source->name, NULL);
-		for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++)
-			mu_buf_reset(&d->searches[i].kept);
+		directory_ad_list_next(d);
 		directory_doom(d, VERDICT_NONE, "", "");
 		return MU_OK;
 	}
@@ -180,25 +178,20 @@ enum mu_rc
 directory_ad_entry_tell(struct directory *d, struct item *item, struct mu_err *err)
 {
 	struct search *s = &d->searches[item->search];
-	enum directory_search asked = item->search;
 	size_t first, last;
-	enum mu_rc rc;
 
 	s->page_empty = false;
 	s->changed = true;
-	if (directory_began(d, asked, err) != MU_OK)
+	if (directory_began(d, item->search, err) != MU_OK)
 		return err->rc;
 	if (d->ad->step == AD_REGROUP)
 		item->search = DIRECTORY_GROUPS;
 	if (item->search == DIRECTORY_GROUPS && item->sound &&
 	    range_find(d, item->m, &first, &last) && last != AD_RANGE_END) {
 		directory_ad_partial_add(d->ad, &item->entry_uuid);
-		rc = MU_OK;
-	} else {
-		rc = directory_entry_deliver(d, item, err);
+		return MU_OK;
 	}
-	item->search = asked;
-	return rc;
+	return directory_entry_deliver(d, item, err);
 }
 
 /* --- MEMBERS: all ranges of a group ---------------------------------------------------------- */
@@ -245,11 +238,11 @@ directory_ad_members_end(struct directory *d, enum directory_search search, stru
 	struct ad *ad = d->ad;
 	size_t first = 0, last = AD_RANGE_END;
 	bool came = ad->part_count > ad->parts_before;
-	bool ranged = came && range_find(d, ad->parts[ad->part_count - 1], &first, &last);
 
 	if (ad->part_count == 0)	/* gone meanwhile: a change, which comes next time */
 		return members_next(d, search, err);
-	if (came && members_agree(d) && (ranged || ad->part_count == 1)) {
+	if (came && members_agree(d)) {
+		(void)range_find(d, ad->parts[ad->part_count - 1], &first, &last);
 		if (last == AD_RANGE_END || first != ad->range_first)
 			return members_tell(d, search, NULL, err);
 		if (ad->part_count == PARTS_MAX)

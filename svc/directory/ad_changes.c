@@ -1,7 +1,12 @@
 /* ad_changes.c - which entries changed, as DirSync and uSNChanged say it */
 #include "directory/ad_reader_priv.h"
 
-#define ROUNDS_MAX	10000		/* of DirSync without an entry */
+#define ROUNDS_MAX	5000		/* of DirSync, about 1 MiB each */
+
+static const char no_dirsync[] = "the server has no DirSync: follow: usn or follow: paged do "
+    "without: ";
+static const char no_right[] = "bind_dn may not use DirSync, not even for what searches show it: "
+    "give it the right Replicating Directory Changes, or follow: usn: ";
 
 enum mu_rc
 directory_ad_changes_end(struct directory *d, enum directory_search search, struct mu_err *err)
@@ -23,7 +28,6 @@ directory_ad_dirsync_entry(struct directory *d, struct item *item)
 {
 	struct ad_changed c = { .guid = item->entry_uuid };
 
-	d->ad->rounds = 0;
 	if (!item->sound)	/* without objectGUID: nobody that we could know */
 		return;
 	c.created = directory_ad_has(d, item->m, "objectClass");
@@ -51,7 +55,7 @@ directory_ad_dirsync_end(struct directory *d, enum directory_search search, LDAP
 	if (more && ad->rounds++ < ROUNDS_MAX)
 		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, ad->step));
 	if (more) {
-		directory_doom(d, VERDICT_TRUNCATED, "DirSync goes on without an entry", "");
+		directory_doom(d, VERDICT_TRUNCATED, "DirSync does not come to an end", "");
 		return MU_OK;
 	}
 	ad->next.object_security = ad->object_security;
@@ -85,6 +89,8 @@ directory_ad_dirsync_failed(struct directory *d, enum directory_search search, i
     const char *diagnostic)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf text = MU_BUF_INIT;
+	const char *remedy = result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION ? no_dirsync :
+	    result == LDAP_INSUFFICIENT_ACCESS ? no_right : NULL;
 	struct ad *ad = d->ad;
 
 	if (ad->step == AD_CHANGES && cookie_is_refused(result))
@@ -93,13 +99,12 @@ directory_ad_dirsync_failed(struct directory *d, enum directory_search search, i
 		ad->object_security = true;
 		return directory_ad_sent(d, directory_ad_dirsync_ask(d, search, AD_PRIME));
 	}
-	if (result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION) {
-		directory_ldap_text(NULL, result, diagnostic, &text);
-		directory_doom(d, VERDICT_UNREACHABLE, "the server has no DirSync: follow: usn or "
-		    "follow: paged do without: ", mu_buf_text(&text));
-	} else {
+	if (remedy == NULL) {
 		directory_search_failed(d, result, diagnostic);
+		return MU_OK;
 	}
+	directory_ldap_text(NULL, result, diagnostic, &text);
+	directory_doom(d, VERDICT_UNREACHABLE, remedy, mu_buf_text(&text));
 	return MU_OK;
 }
 
@@ -112,9 +117,9 @@ may_be_renamed(struct directory *d, LDAPMessage *m)
 	struct berval **values = ldap_get_values_len(d->ld, m, "replPropertyMetaData");
 	bool renamed = true;
 
-	if (values != NULL && values[0] != NULL && !directory_ad_renamed(values[0]->bv_val,
-	    values[0]->bv_len, d->ad->from.usn, &renamed))
-		renamed = true;
+	if (values != NULL && values[0] != NULL)
+		(void)directory_ad_renamed(values[0]->bv_val, values[0]->bv_len, d->ad->from.usn,
+		    &renamed);
 	ldap_value_free_len(values);
 	return renamed;
 }

@@ -35,7 +35,7 @@
 #include "directory/reader_priv.h"
 
 #define AD_LIST_EVERY_S	MU_DAY_S
-#define AD_CHANGED_MAX	100000	/* beyond that a full read is cheaper */
+#define AD_CHANGED_MAX	20000	/* beyond that a full read is cheaper */
 #define AD_RANGE_VALUES	1500	/* MaxValRange (MS-ADTS 3.1.1.3.4.6); more is never sent at once */
 
 enum ad_step {
@@ -70,7 +70,7 @@ struct ad {
 	bool object_security;		/* DirSync is to show us only what searches do */
 	struct ad_cookie from;		/* usn 0: none */
 	struct ad_cookie next;
-	size_t rounds;			/* of DirSync without an entry */
+	size_t rounds;			/* of DirSync */
 	struct ad_changed *changed;
 	size_t changed_count, changed_room;
 	size_t there_at, whole_at, batch_end;
@@ -147,6 +147,8 @@ enum mu_rc directory_ad_identity_end(struct directory *d, enum directory_search 
 /* BIN has: begins with the changes since our cookie, or with everybody. */
 enum mu_rc directory_ad_search_begin(struct directory *d, enum directory_search search);
 void directory_ad_no_deleted_advise(struct directory *d);
+/* The next read lists everybody; what our cookies know of the server stands. */
+void directory_ad_list_next(struct directory *d);
 
 /* --- ad_changes.c: which entries changed --- */
 

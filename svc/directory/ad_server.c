@@ -38,6 +38,32 @@ cookie_weigh(struct directory *d)
 	    (ad->from.dirsync.size_bytes > 0 || !directory_ad_is_dirsync(d));
 }
 
+/* When everybody is to be listed, and who is missing then believed to be gone. */
+static void
+cookie_put(const struct ad_cookie *from, int64_t list_at_s, int64_t trust_at_s, struct mu_buf *out)
+{
+	struct ad_cookie cookie = *from;
+
+	cookie.list_at_s = list_at_s;
+	cookie.trust_at_s = trust_at_s;
+	mu_buf_reset(out);
+	directory_ad_cookie_encode(&cookie, out);
+}
+
+void
+directory_ad_list_next(struct directory *d)
+{
+	for (size_t i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {
+		struct mu_buf *kept = &d->searches[i].kept;
+		struct ad_cookie cookie = { .usn = 0 };
+
+		if (!directory_ad_cookie_decode(kept->data, kept->size_bytes, &cookie))
+			continue;
+		cookie_put(&cookie, 0, cookie.trust_at_s, kept);
+		mu_buf_clear(&cookie.dirsync);
+	}
+}
+
 /*
  * Nothing is taken from a server that ran backwards: who was disabled since would get all of it
  * back. When it has caught up its USNs mean other changes than those we know, so everybody is
@@ -53,11 +79,8 @@ rollback_end(struct directory *d)
 
 		if (!directory_ad_cookie_decode(s->kept.data, s->kept.size_bytes, &cookie))
 			continue;
-		s->has_next = cookie.list_at_s != 0;
-		cookie.list_at_s = 0;
-		cookie.trust_at_s = mu_now_s() + SETTLE_S;
-		mu_buf_reset(&s->next);
-		directory_ad_cookie_encode(&cookie, &s->next);
+		s->has_next = cookie.list_at_s != 0 || cookie.trust_at_s == 0;
+		cookie_put(&cookie, 0, mu_now_s() + SETTLE_S, &s->next);
 		mu_buf_clear(&cookie.dirsync);
 		d->reported |= s->has_next;
 	}

@@ -3,8 +3,6 @@
 
 #include "directory/key_priv.h"
 
-#define EMPTY_PAGES_MAX	100
-
 enum mu_rc
 directory_ad_sent(struct directory *d, int rc)
 {
@@ -98,19 +96,10 @@ page_end(struct directory *d, enum directory_search search, LDAPControl **contro
 	struct ad *ad = d->ad;
 	struct search *s = &d->searches[search];
 
-	if (!directory_page_take(d, s, controls)) {
-		directory_doom(d, VERDICT_TRUNCATED, "the server did not say whether that page was "
-		    "the last", "");
+	if (!directory_page_take(d, s, controls))
 		return MU_OK;
-	}
 	if (ad->changed_count > AD_CHANGED_MAX)
 		return directory_ad_full_begin(d, search);
-	s->empty_pages = s->page_empty ? s->empty_pages + 1 : 0;
-	s->page_empty = true;
-	if (s->page.size_bytes > 0 && s->empty_pages > EMPTY_PAGES_MAX) {
-		directory_doom(d, VERDICT_TRUNCATED, "the server goes on to send empty pages", "");
-		return MU_OK;
-	}
 	if (s->page.size_bytes > 0)
 		return directory_ad_sent(d, directory_ad_page_ask(d, search, ad->step));
 	if (ad->step == AD_CHANGES)

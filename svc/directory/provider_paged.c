@@ -36,8 +36,8 @@ paged_decode(struct directory *d, struct item *item)
 	ldap_value_free_len(values);
 }
 
-bool
-directory_page_take(struct directory *d, struct search *s, LDAPControl **controls)
+static bool
+page_decode(struct directory *d, struct search *s, LDAPControl **controls)
 {
 	LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
 	struct berval cookie = { 0, NULL };
@@ -56,6 +56,21 @@ directory_page_take(struct directory *d, struct search *s, LDAPControl **control
 	return good;
 }
 
+bool
+directory_page_take(struct directory *d, struct search *s, LDAPControl **controls)
+{
+	bool good = page_decode(d, s, controls);
+
+	s->empty_pages = s->page_empty ? s->empty_pages + 1 : 0;
+	s->page_empty = true;
+	if (!good)
+		directory_doom(d, VERDICT_TRUNCATED, "the server did not say whether that page was "
+		    "the last: it has no paged results (RFC 2696)", "");
+	else if (s->page.size_bytes > 0 && s->empty_pages > EMPTY_PAGES_MAX)
+		directory_doom(d, VERDICT_TRUNCATED, "the server goes on to send empty pages", "");
+	return !d->doomed;
+}
+
 /* A page came whole: it was the last, or the next is asked for. */
 static enum mu_rc
 page_end(struct directory *d, enum directory_search search, LDAPControl **controls,
@@ -64,17 +79,11 @@ page_end(struct directory *d, enum directory_search search, LDAPControl **contro
 	struct search *s = &d->searches[search];
 
 	s->msgid = 0;
-	if (!directory_page_take(d, s, controls)) {
-		directory_doom(d, VERDICT_TRUNCATED, "the server did not say whether that page was "
-		    "the last: it has no paged results (RFC 2696)", "");
+	if (!directory_page_take(d, s, controls))
 		return MU_OK;
-	}
 	if (s->page.size_bytes == 0)
 		return directory_refresh_end(d, search, DIRECTORY_FULL_LISTED, err);
-	s->empty_pages = s->page_empty ? s->empty_pages + 1 : 0;
-	if (s->empty_pages > EMPTY_PAGES_MAX)
-		directory_doom(d, VERDICT_TRUNCATED, "the server goes on to send empty pages", "");
-	else if (page_ask(d, search) != LDAP_SUCCESS)
+	if (page_ask(d, search) != LDAP_SUCCESS)
 		directory_doom(d, VERDICT_TRUNCATED, "the connection was lost between pages", "");
 	return MU_OK;
 }

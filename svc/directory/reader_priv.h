@@ -197,7 +197,10 @@ void directory_search_failed(struct directory *d, int result, const char *diagno
 bool directory_slice_deliver(struct directory *d);
 /* Tells that both searches were refreshed on this connection, and how good that is. */
 void directory_complete_report(struct directory *d);
-/* Where the next page begins, into s->page; empty: there is none. False: the server did not say. */
+/*
+ * Where the next page begins, into s->page; empty: there is none. False: the server did not say, or
+ * goes on with empty ones, so the connection ends.
+ */
 bool directory_page_take(struct directory *d, struct search *s, LDAPControl **controls);
 /* All of that search: those still bad are going to be listed again. */
 void directory_rereads_forget(struct directory *d, enum directory_search search);

@@ -38,6 +38,8 @@ out_flush(void *ctx)
 	while (s->out.size_bytes > 0 && s->fd >= 0) {
 		ssize_t n = send(s->fd, s->out.data, s->trickle_on ? 1 : s->out.size_bytes, MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EAGAIN)
+			mu_timer_set(s->trickle, 1);
 		if (n <= 0)
 			return;
 		mu_buf_drop_front(&s->out, (size_t)n);
