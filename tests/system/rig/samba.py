@@ -29,7 +29,7 @@ MUSTER_DN = f"CN=muster,CN=Users,{SUFFIX}"
 DELETED_DN = f"CN=Deleted Objects,{SUFFIX}"
 SHOW_DELETED = "1.2.840.113556.1.4.417"
 GET_CHANGES = "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2"    # the right Replicating Directory Changes
-ENABLED, DISABLED, NEVER_EXPIRES = 512, 514, 66048
+ENABLED, DISABLED, NO_PASSWORD, NEVER_EXPIRES = 512, 514, 32, 66048
 READY_S = 60
 
 
@@ -140,9 +140,12 @@ class Samba:
 
     @staticmethod
     def user(dn, password, control=ENABLED, **attributes):
+        """Of somebody who may log in, or, without a password, not."""
         name = dn.partition("=")[2].partition(",")[0]
+        secret = {"unicodePwd": password_value(password)} if password is not None else {}
+        control = control if secret else control | NO_PASSWORD
         return {"dn": dn, "objectClass": "user", "sAMAccountName": name, "displayName": f"Person {name}",
-                "unicodePwd": password_value(password), "userAccountControl": str(control), **attributes}.items()
+                "userAccountControl": str(control), **secret, **attributes}.items()
 
     # Writes return when the server has acknowledged them
 
