@@ -64,6 +64,7 @@ struct model {
 	size_t slice_count, slice_entries, slice_entries_max, verdict_count;
 	bool in_slice;
 	enum verdict verdict;
+	unsigned int verdicts;		/* since whoever waits last looked: a bit for each */
 	char text[400];
 	size_t refuse_slices;		/* so many slice_ends are answered with an error */
 	bool refuse_next_entry;
@@ -281,6 +282,7 @@ model_verdict(void *ctx, enum verdict verdict, const char *text)
 
 	assert_false(m->in_slice);
 	m->verdict = verdict;
+	m->verdicts |= 1u << verdict;
 	m->verdict_count++;
 	(void)snprintf(m->text, sizeof(m->text), "%s", text);
 	if (getenv("MODEL_TALKS") != NULL)

@@ -79,19 +79,20 @@ complete(struct stage *x, const char *what)
 	model_run(x->model, model_is_complete, 20000, what);
 }
 
-/* The verdict of the moment is that one. */
+/* The verdict is that one, if only until the next attempt to connect. */
 static enum verdict want_verdict;
 
 static inline bool
 verdict_is_there(struct model *m)
 {
-	return m->verdict == want_verdict;
+	return (m->verdicts & 1u << want_verdict) != 0;
 }
 
 static inline void
 verdict_wait(struct stage *x, enum verdict verdict, const char *what)
 {
 	want_verdict = verdict;
+	x->model->verdicts = 1u << x->model->verdict;
 	model_run(x->model, verdict_is_there, 20000, what);
 }
 
