@@ -161,7 +161,7 @@ decide_one(struct cycle_apply *a, struct decided *d, struct cycle_news *news, st
 		d->skip = d->change.stays;
 	if (rc != MU_EINPUT)
 		return rc;
-	d->skip = true;
+	d->skip = d->at_fault = true;
 	(void)mu_uuid_format(&d->person.entry_uuid, entry);
 	store_quarantine_write(a->host->store, a->host->source->name, entry, err->text,
 	    a->now_ms / 1000);
@@ -365,15 +365,18 @@ stays_postpone(struct cycle_apply *a, const struct batch *b, struct mu_err *err)
 
 /*
  * Whoever waits for an account name that another gets is decided on when that is written; whose
- * gain is held, without it.
+ * gain is held, without it; whose entry is at fault while their groups changed, by the row alone: a
+ * bad date keeps nobody in.
  */
 static void
-again_collect(const struct batch *b, struct slice *out_again)
+again_collect(const struct cycle_apply *a, const struct batch *b, struct slice *out_again)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		const struct decided *d = &b->list[i];
 
-		if (d->again && d->entry != NULL)
+		if (d->at_fault && uuids_has(&a->slice->redecide, &d->person.person_id))
+			uuids_add(&out_again->redecide, &d->person.person_id);
+		else if (d->again && d->entry != NULL)
 			slice_person_copy(out_again, d->entry);
 		else if (d->again)
 			uuids_add(&out_again->redecide, &d->person.person_id);
@@ -406,7 +409,7 @@ cycle_apply(struct cycle_apply *a, struct mu_err *err)
 	if (batch_write(&host, &b, a->now_ms, &a->written, err) != MU_OK ||
 	    stays_postpone(a, &b, err) != MU_OK)
 		return err->rc;
-	again_collect(&b, &again);
+	again_collect(a, &b, &again);
 	if (slice_is_empty(&again))
 		return MU_OK;
 	a->slice = &again;

@@ -30,6 +30,7 @@ struct decided {
 	bool skip;
 	/* to be decided on when the others have been written */
 	bool again;
+	bool at_fault;				/* skipped because quarantined */
 	/* has passed the brake: counts as an effect */
 	bool counts[BRAKE_KIND_COUNT];
 	bool holds;				/* skipped because held */

@@ -40,7 +40,7 @@ AUDIT = Role("audit", [Give("mem", groups=("audit",)), Give("two", groups=("book
 NIGHT = Role("night", [Give("mem", groups=("night",))], "(group=night)", "(department=Ops)", 3600)
 STATES = States("(status=left)", "(status=away)", "backDate", "startDate", "endDate", 30 * DAY_S)
 POLICIES = [
-    Policy(LEVELS, [CHAT, SALES, OPS, LEAD, HELP, AUDIT, NIGHT], STATES),
+    Policy(LEVELS, [CHAT, SALES, OPS, LEAD, HELP._replace(conflicts=("ops", "audit")), AUDIT, NIGHT], STATES),
     Policy(LEVELS, [CHAT._replace(level=None), SALES._replace(conflicts=()), OPS, LEAD, HELP, NIGHT],
            STATES._replace(returns=None, grace_s=3600)),
     Policy(LEVELS[:1], [CHAT._replace(birthright="(type=staff)"), SALES, OPS, AUDIT._replace(level=None)],
@@ -217,9 +217,9 @@ class Walk:
         tag = at.choice(sorted(self.entries) or [None])
         if tag is None or (len(self.entries) < CROWD and at.random() < 0.15):
             return self.entry_come()
-        if at.random() < 0.1:
-            return tag, None
         dn, attrs = self.entries[tag]
+        if at.random() < (0.3 if attrs["status"] == "left" else 0.1):
+            return tag, None
         attrs, change = dict(attrs), at.random()
         if change < 0.1:
             dn = f"uid={tag},ou={at.choice('abc')}"
@@ -379,14 +379,22 @@ class Walk:
         self.tell(("restart",), ("begin",), *commands, ("end", len(self.entries), len(GROUPS)))
         self.hear(dict.fromkeys(self.reference.people, None) | self.entries)
 
+    def sound(self):
+        """By what the store says of itself."""
+        for name in ("people", "lifecycle", "accounts"):
+            lines, _ = self.driven.ask(("faults", name))[0]
+            assert not lines, f"seed {self.seed}, step {self.step}: {lines}"
+
     def run(self, steps):
-        kinds = (("directory", 50), ("group", 6), ("time", 22), ("action", 20), ("policy", 1),
+        kinds = (("directory", 50), ("group", 6), ("time", 22), ("action", 20), ("policy", 2),
                  ("restart", 1))
         while self.step < steps:
             self.step += 1
             kind, = self.random.choices([k for k, _ in kinds], [w for _, w in kinds])
             getattr(self, kind)()
             self.check()
+            if self.random.random() < 0.02:
+                self.sound()
 
 
 # --- The sentences

@@ -11,11 +11,12 @@
  *	block TAG, unblock TAG		suspend TAG UNTIL, resume TAG	identify TAG LEVEL
  *	grant TAG ROLE UNTIL		ungrant TAG ROLE		restart, as after a kill
  *	settle, until nobody is due	dump, a line for each person	kinds, of what is recorded
- *	forget, everything
+ *	forget, everything		faults NAME, found by that query of sql/check
  *
  * Answers: "ok", "no TEXT" where muster refuses. dump and kinds answer in lines that end with "ok".
  */
 #include "unit/cycle/world.h"
+#include "unit/store/rows.h"
 
 #include <sys/syscall.h>
 #include <time.h>
@@ -367,6 +368,8 @@ command(char *const *fields, size_t count, struct mu_err *err)
 		settle();
 	else if (strcmp(word, "dump") == 0)
 		lines_print(people_sql);
+	else if (strcmp(word, "faults") == 0 && count == 2)
+		lines_print(check_read(fields[1]));
 	else if (strcmp(word, "kinds") == 0)
 		lines_print(kinds_sql);
 	else

@@ -326,6 +326,20 @@ ends_that_are_held_stand_in_nobodys_way(void **state)
 	rig_sql_is("3", "SELECT count(*) FROM brake_hold");
 }
 
+static void
+P5_4_a_bad_entry_keeps_nobody_in_a_group_they_are_not_in(void **state)
+{
+	static const char *const members[] = { "uid=b" };
+
+	(void)state;
+	person_as("a", "a", "endDate=tomorrow");
+	group("ops", members, 1);
+	slice();
+	rig_sql_is("1", "SELECT count(*) FROM quarantine");
+	rig_sql_is("chat", ROLES("a"));
+	rig_sql_is("chat ops", ROLES("b"));
+}
+
 int
 main(void)
 {
@@ -347,6 +361,7 @@ main(void)
 		ROW(held_person_is_not_let_go_by_another_change),
 		ROW(two_joiners_of_one_name),
 		ROW(ends_that_are_held_stand_in_nobodys_way),
+		ROW(P5_4_a_bad_entry_keeps_nobody_in_a_group_they_are_not_in),
 	};
 #undef ROW
 

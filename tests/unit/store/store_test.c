@@ -1132,6 +1132,37 @@ static struct check checks[] = {
 	    " VALUES ('00000000-0000-0000-0000-000000000001', now(), 'x', '{}')" },
 	{ "a leaver with roles is found", "people", "holds birthrights as leaver",
 	    "UPDATE person SET state = 'leaver' WHERE uid = 'gus'" },
+	{ "who is active though an administrator suspended them is found", "lifecycle",
+	    "suspended by an administrator, but active",
+	    "UPDATE person SET suspended = true WHERE uid = 'zoe'" },
+	{ "a start that nobody looks at is found", "lifecycle",
+	    "staged, and nobody looks at the start", "UPDATE person SET state = 'staged',"
+	    " starts_at = '2030-01-01', due_at = '2030-01-02' WHERE uid = 'zoe'" },
+	{ "an end that nobody looks at is found", "lifecycle", "nobody looks at the end",
+	    "UPDATE person SET ends_at = '2030-01-01', due_at = NULL WHERE uid = 'zoe'" },
+	{ "a return that nobody looks at is found", "lifecycle", "nobody looks at the return",
+	    "UPDATE person SET state = 'suspended', suspended = true, resume_at = '2030-01-01',"
+	    " due_at = '2030-01-02' WHERE uid = 'zoe'" },
+	{ "a leaver whom nobody will erase is found", "lifecycle",
+	    "a leaver whom nobody will erase",
+	    "UPDATE person SET state = 'leaver', roles = '', due_at = NULL WHERE uid = 'zoe'" },
+	{ "what is kept of the erased is found", "lifecycle", "erased, and something is kept",
+	    "UPDATE person SET state = 'erased', roles = '' WHERE uid = 'zoe'" },
+	{ "a leaver's grant is found", "lifecycle", "a grant of who is leaver",
+	    "WITH gone AS (UPDATE person SET state = 'leaver' WHERE uid = 'zoe'"
+	    " RETURNING person_id) INSERT INTO requested_grant (grant_id, person_id, granted_by,"
+	    " role, reason, starts_at, ends_at, action_digest, mac) SELECT person_id, person_id,"
+	    " gen_random_uuid(), 'x', '', now(), now(), repeat('0', 32)::bytea,"
+	    " repeat('0', 32)::bytea"
+	    " FROM gone" },
+	{ "a grant whose end nobody looks at is found", "lifecycle",
+	    "nobody looks at the end of a grant",
+	    "WITH held AS (UPDATE person SET due_at = NULL WHERE uid = 'zoe'"
+	    " RETURNING person_id) INSERT INTO requested_grant (grant_id, person_id, granted_by,"
+	    " role, reason, starts_at, ends_at, action_digest, mac) SELECT person_id, person_id,"
+	    " gen_random_uuid(), 'x', '', now(), now(), repeat('0', 32)::bytea,"
+	    " repeat('0', 32)::bytea"
+	    " FROM held" },
 	{ "a policy version without files is found", "policy", "policy version without files",
 	    "DELETE FROM policy_file WHERE version = 1" },
 };
