@@ -234,7 +234,10 @@ flood_failed(struct cycle *c, struct mu_err *err)
 	return err->rc;
 }
 
-/* Before anybody of a refresh is written the store knows how they are read: see resume_read. */
+/*
+ * Before anybody of a refresh is written the store knows how they are read: see resume_read. A cookie
+ * that came with the slice at hand covers what is left in it, too, and is kept with that alone.
+ */
 static void
 searches_note(struct cycle *c)
 {
@@ -245,7 +248,7 @@ searches_note(struct cycle *c)
 		if (c->searches[i].began && !c->searches[i].noted)
 			c->searches[i].noted = !(noted = false);
 	if (!noted)
-		searches_write(c, !c->held && !c->narrow.narrowed && !c->anew &&
+		searches_write(c, !c->cookie_came && !c->held && !c->narrow.narrowed && !c->anew &&
 		    d->redecide.count + d->removed_groups.count == 0);
 }
 

@@ -25,7 +25,7 @@ person_decide(const struct cycle_host *host, struct batch *b, struct slice_perso
 	d->entry = entry;
 	d->heard = true;
 	if (cycle_decide(&host->rules, NULL, &d->person, &news, now_s, &d->change, &why) == MU_OK &&
-	    d->change.refused_platform == NULL && !d->change.removal)
+	    d->change.refused_platform == NULL && !d->change.removal && d->change.write)
 		return;
 	d->skip = true;
 }
@@ -180,6 +180,8 @@ flood_undo(struct flood *f, struct slice *to, bool fresh)
 
 	for (size_t i = 0; i < people; i++)
 		(void)known_add(&newer, &to->people[i].entry_uuid);
+	for (size_t i = 0; i < to->removed_people.count; i++)
+		(void)known_add(&newer, &to->removed_people.list[i]);
 	for (size_t i = 0; i < f->held.people_count; i++) {
 		if (known_find(&newer, &f->held.people[i].entry_uuid) != KNOWN_NONE)
 			continue;
