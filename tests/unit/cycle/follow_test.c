@@ -18,7 +18,7 @@ static const char swapped_yaml[] =
 /* Everyone is shut out. */
 static const char emptied_yaml[] =
     "- role: watch\n"
-    "  gives: [{platform: mem, groups: [watch]}]\n"
+    "  gives: [{platform: mem, account: true, groups: [watch]}]\n"
     "  birthright: (group=nobody)\n";
 /* Two lose a role without gaining any. */
 static const char lessened_yaml[] =
