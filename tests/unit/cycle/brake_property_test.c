@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define PEOPLE		24
-#define STEPS		2000
+#define STEPS		1200
 #define STEPS_LONG	60000
 #define EVENTS_MAX	100000
 

@@ -351,6 +351,7 @@ P5_10_a_group_that_makes_many_moderators_makes_none(void **state)
 	brake_open(POWER, 0);
 	ops_are(0, 4);
 	rig_sql_is("0", MODERATORS);
+	rig_sql_is("0", "SELECT count(*) FROM account WHERE roles LIKE '%ops%'");
 	rig_sql_is("4", HELD("power"));
 	rig_sql_is("power", TRIPPED("effect"));
 	rig_sql_is("4", TRIPPED("held"));
