@@ -83,6 +83,10 @@ struct cycle {
 	int64_t again_ms;		/* the last pause before such a one is read again */
 	/* something was left undecided: everyone has to be decided on again */
 	bool anew;
+	/* and by another host: so everybody has to be read again */
+	bool inherited;
+	/* of the lease: with our last commit, and in the transaction at hand */
+	int64_t fence, fence_now;
 	enum verdict verdict;
 	struct mu_buf verdict_text;
 	bool verdict_due;		/* not in the store yet */
@@ -121,27 +125,54 @@ begin_any(struct cycle *c, struct mu_err *err)
 	return store_begin(c->host.store, err);
 }
 
+/*
+ * Somebody else wrote since our last commit, or since the start: what they left undecided, and no
+ * directory reports twice, would never be decided on by what we know.
+ */
+static enum mu_rc
+lease_look(struct cycle *c, struct mu_err *err)
+{
+	static const unsigned char none[SOURCE_DIGEST_BYTES];
+
+	for (int i = 0; i < DIRECTORY_SEARCH_COUNT && !c->anew; i++) {
+		struct store_search row = { .listed_count = 0 };
+		enum mu_rc rc = store_search_get(c->host.store, c->host.source->name,
+		    search_name((enum directory_search)i), &row, err);
+
+		if (rc != MU_OK && rc != MU_EABSENT)
+			return rc;
+		if (rc == MU_OK && memcmp(row.digest, none, sizeof(none)) == 0)
+			c->anew = c->inherited = true;
+		store_search_clear(&row);
+	}
+	*err = (struct mu_err)MU_ERR_INIT;
+	return MU_OK;
+}
+
 /* Whoever does not hold the lease any more writes nothing. */
 static enum mu_rc
 begin(struct cycle *c, struct mu_err *err)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf name = MU_BUF_INIT;
-	int64_t fence;
 	enum mu_rc rc;
 
 	mu_buf_format(&name, "cycle/%s", c->host.source->name);
 	if (begin_any(c, err) != MU_OK)
 		return err->rc;
-	rc = store_lease_take(c->host.store, name.data, c->host.holder, LEASE_S, &fence, err);
+	rc = store_lease_take(c->host.store, name.data, c->host.holder, LEASE_S,
+	    &c->fence_now, err);
 	if (rc == MU_EDENIED)
 		rc = mu_fail(err, MU_ERETRY, "another host follows source %s",
 		    c->host.source->name);
+	if (rc == MU_OK && c->fence_now != c->fence)
+		rc = lease_look(c, err);
 	return rc;
 }
 
 static void
 after_commit(struct cycle *c, const struct cycle_apply *a)
 {
+	c->fence = c->fence_now;
 	c->held = c->held || a->held > 0;
 	if (a->written.accounts_changed)
 		store_hint(c->host.store, STORE_CHANNEL_ACCOUNTS);
@@ -183,6 +214,7 @@ flood_settle(struct cycle *c)
 	mu_timer_stop(c->flood_timer);
 	switch (store_flood_end(c->host.store, &err)) {
 	case MU_OK:
+		c->fence = c->fence_now;
 		number_format(people, (int64_t)c->flood.people);
 		if (c->flood.people > 0)
 			mu_log("people.joined", "source", c->host.source->name, "people", people, NULL);
@@ -496,14 +528,15 @@ searches_write(struct cycle *c, bool keep_cookies)
 
 /*
  * No directory says that an access right is back. While its listing is not believed, or somebody is
- * held, it is read again now and then, whatever the connection does.
+ * held, it is read again now and then, whatever the connection does; and once for what another host
+ * left.
  */
 static void
 again_plan(struct cycle *c)
 {
 	uint16_t dice;
 
-	if (!c->narrow.narrowed && !c->held) {
+	if (!c->narrow.narrowed && !c->held && !c->inherited) {
 		c->again_ms = 0;
 		mu_timer_stop(c->again_timer);
 	} else if (!mu_timer_is_set(c->again_timer)) {
@@ -590,7 +623,8 @@ slice_commit(struct cycle *c, struct mu_err *err)
 	a.held += late.held;
 	a.written.accounts_changed = a.written.accounts_changed || late.written.accounts_changed;
 	waits = !rows && d->redecide.count + d->removed_groups.count > 0;
-	anew = c->anew && !(believed && people->refreshed && people->how == DIRECTORY_FULL_LISTED);
+	anew = c->inherited || (c->anew && !(believed && people->refreshed &&
+	    people->how == DIRECTORY_FULL_LISTED));
 	if ((c->held || a.held > 0 || c->narrow.narrowed) &&
 	    store_brake_hold_count(c->host.store, c->host.source->name, &held, err) != MU_OK)
 		return err->rc;
@@ -1181,7 +1215,7 @@ resume_read(struct cycle *c, struct directory_resume *out_resume, struct mu_err 
 {
 	int64_t now_ms = mu_now_ms(), held;
 
-	c->anew = false;
+	c->anew = c->inherited = false;
 	if (begin_any(c, err) != MU_OK)
 		return err->rc;
 	for (int i = 0; i < DIRECTORY_SEARCH_COUNT; i++) {

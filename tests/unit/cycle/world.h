@@ -95,6 +95,7 @@ static struct store_hint *hint;
 static struct cycle *cycle;
 static bool keys_away;
 static int checks_asked;		/* questions to keys about MACs */
+static const char *holder = "test";	/* the host that the cycle runs on */
 static int64_t policy_version;		/* 0: the policy is this file's, whatever the store has */
 
 static inline bool
@@ -157,7 +158,7 @@ cycle_start(void)
 {
 	struct cycle_host host = { .loop = loop, .store = store, .source = &source,
 		.uid_name = "uid", .rules = rules(), .attr_known = attr_known,
-		.holder = "test", .is_first = true,
+		.holder = holder, .is_first = true,
 		.mac = mac, .mac_check = mac_check };
 
 	hint = store_hint_open(loop, rig.logins.conninfo[STORE_ROLE_CYCLE]);
