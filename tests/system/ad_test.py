@@ -107,10 +107,11 @@ class Stage(SourcesStage):
     def sources(self, password_file):
         tls, plain = f"uri: {self.samba.uri}", f"uri: {self.samba.plain_uri}"
         return "".join(SOURCE.format(
-            name=name, names=namespace(name, DIRSYNC.name), follow=branch.name, transport=transport, ca=authority.certificate, bind_dn=MUSTER_DN,
-            bind_password_file=password_file, people=branch.people, groups=branch.groups) for name, branch, transport, authority in [
-                ("dirsync", DIRSYNC, tls, self.authority),
-                ("usn", USN, f"{plain}\n    starttls: true", self.authority),
+            name=name, names=namespace(name, DIRSYNC.name), follow=branch.name, transport=transport,
+            ca=authority.certificate, bind_dn=MUSTER_DN, bind_password_file=password_file,
+            people=branch.people, groups=branch.groups) for name, branch, transport, authority in [
+                (DIRSYNC.name, DIRSYNC, tls, self.authority),
+                (USN.name, USN, f"{plain}\n    starttls: true", self.authority),
                 (PLAIN, Branch("usn"), f'{plain}\n    insecure_plain: to see it refused', self.authority),
                 (STRANGER, Branch("usn"), tls, self.other_authority)])
 
@@ -435,7 +436,8 @@ def R_AD_an_administrator_says_that_what_it_holds_is_right(stage):
     since = stage.mark()
     stage.office.act("sync", "run", USN.name)
     stage.wait_verdict(USN.name, "complete")
-    wait_until("those who joined are held", lambda: stage.musterd.source(USN.name)["held"] >= len(stage.joined), IN_TIME_S)
+    wait_until("those who joined are held",
+               lambda: stage.musterd.source(USN.name)["held"] >= len(stage.joined), IN_TIME_S)
     stage.wait_verdict(DIRSYNC.name, "stale", "USN rollback")
     assert stage.musterd.source(DIRSYNC.name)["held"] == 0
     for b in BRANCHES:

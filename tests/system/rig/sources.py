@@ -2,6 +2,7 @@
 answers. What muster makes of them is seen in its store and on its console."""
 
 import re
+import shutil
 from types import SimpleNamespace
 
 from rig.authority import Authority
@@ -64,15 +65,19 @@ class SourcesStage:
         raise NotImplementedError
 
     def policies(self):
-        """Names and texts of policy files that are other than those that are shipped."""
-        return {}
+        """Names and texts of the policy's files; of those that are shipped only gates.yaml is there."""
+        raise NotImplementedError
 
     def configure(self):
         sources = self.sources(self.musterd.folder / "bind-password")
         text = re.sub(r"(?s)(\nsources:\n).*?(?=platforms:)", lambda m: m[1] + sources, self.musterd.text)
         write_file(self.musterd.config, text)
-        for name, content in self.policies().items():
-            write_file(self.musterd.folder / "policies" / name, content)
+        policies = self.musterd.folder / "policies"
+        files = {"gates.yaml": (policies / "gates.yaml").read_text(), **self.policies()}
+        shutil.rmtree(policies)
+        policies.mkdir()
+        for name, content in files.items():
+            write_file(policies / name, content)
 
     def start(self):
         self.musterd.start(STARTS_S)
