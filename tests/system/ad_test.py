@@ -47,6 +47,7 @@ ROLES = """\
 """
 POLICIES = {
     "roles.yaml": ROLES,
+    "administrators.yaml": "- role: administrator\n  may: [sync.run, read.status]\n",
     "states.yaml": "suspended: (disabled=TRUE)\nends: endDate\n",
     "brake.yaml": "- per: source\n  removals: {at_least: 5, share: 2%, within: 1h}\n",
     "identification.yaml": "- {level: in-person}\n",
@@ -93,7 +94,7 @@ BRANCHES = DIRSYNC, USN = [Branch("dirsync"), Branch("usn")]
 PLAIN, STRANGER = "plain", "stranger"       # two more sources, which may read nothing
 STAFF = ["ana", "ben", "cem", "dora", "eva", "fay", "gil", "hal", "ida", "jon"]
 INTERN = "lea"
-OTHER_STAFF = [f"staff{i}" for i in range(600)]     # so that those who leave, or join, are few
+OTHER_STAFF = [f"staff{i}" for i in range(480)]     # so that those who leave, or join, are few
 
 
 class Stage(SourcesStage):
