@@ -46,8 +46,8 @@ const struct list_row list_clients = { "/v1/clients", "clients", NULL, "there is
 const struct list_row list_administrators = { "/v1/administrators", "administrators", NULL,
     "nobody", {
 	{ "WHO", "person" }, { "ROLE", "role" }, { "ACTIVE", "active" }, { "STATE", "state" },
-	{ "FAILURES", "failures" }, { "LOCKED", "locked_at" }, { "ENROLLED", "enrolled_at" },
-	{ "BY", "enrolled_by" },
+	{ "FAILURES", "failures" }, { "LOCKED", "locked_at" }, { "CONFLICT", "conflict" },
+	{ "ENROLLED", "enrolled_at" }, { "BY", "enrolled_by" },
 } };
 const struct list_row list_sources = { "/v1/sources", "sources", NULL, "there is no source", {
 	{ "SOURCE", "name" }, { "VERDICT", "verdict" }, { "SINCE", "since" },

@@ -43,6 +43,14 @@ MU_CHECKED enum mu_rc policy_parse(const struct policy_file *files, size_t file_
     const void *ctx, struct config_faults *faults, struct policy **out_policy, struct mu_err *err);
 void policy_free(struct policy *p);
 
+/*
+ * Adds a fault for each platform on which a role gives something and that the configuration lacks;
+ * what does not parse is policy_parse's to tell.
+ */
+typedef bool policy_platform_fn(const void *ctx, const char *name);
+void policy_platforms_check(const struct policy_file *files, size_t file_count,
+    policy_platform_fn *known, const void *ctx, struct config_faults *faults);
+
 /* --- What the directory says of a state ------------------------------------------------------- */
 
 struct policy_opinion {

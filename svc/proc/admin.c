@@ -210,19 +210,25 @@ decide(void *ctx, const struct mu_uuid *person_ids, size_t count, int64_t now_ms
 	return MU_OK;
 }
 
-/* A policy that lacks what a source is given took it from that source's people by a slip of the pen. */
+/*
+ * A policy that lacks what a source is given took it from that source's people by a slip of the
+ * pen, and one that gives something where no platform is gives it nobody.
+ */
 static enum mu_rc
 authority_check(const struct settings *s, const struct policy_file *files, size_t file_count,
     struct config_faults *faults, struct mu_err *err)
 {
 	struct policy *policy = NULL;
 
-	if (policy_parse(files, file_count, rules_attr_known, s, faults, &policy, err) != MU_OK)
-		return err->rc;
+	enum mu_rc rc = policy_parse(files, file_count, rules_attr_known, s, faults, &policy, err);
+
+	policy_platforms_check(files, file_count, rules_platform_known, s, faults);
+	if (rc != MU_OK)
+		return rc;
 	rules_authority_check(s, policy, s->file, faults);
 	policy_free(policy);
 	return faults->count == 0 ? MU_OK : mu_fail(err, MU_EINPUT,
-	    "the policy lacks what the authority of a source names");
+	    "the policy and the configuration do not agree");
 }
 
 static enum mu_rc

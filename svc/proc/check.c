@@ -185,6 +185,7 @@ policies_check(const struct settings *s, struct config_faults *of_settings,
 		rules_authority_check(s, policy, s->file, of_settings);
 		policy_free(policy);
 	}
+	policy_platforms_check(folder.files, folder.file_count, rules_platform_known, s, faults);
 	policy_folder_clear(&folder);
 	for (size_t i = 0; i < faults->count; i++) {
 		char *path = place_path(s->policies, faults->list[i].file);

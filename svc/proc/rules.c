@@ -48,6 +48,12 @@ rules_authority_check(const struct settings *settings, const struct policy *poli
 	}
 }
 
+bool
+rules_platform_known(const void *settings, const char *name)
+{
+	return settings_platform_find(settings, name) != NULL;
+}
+
 void
 rules_init(struct cycle_rules *rules, const struct settings *settings, const struct policy *policy)
 {

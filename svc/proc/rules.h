@@ -10,6 +10,9 @@
 /* policy_attr_fn over struct settings: an attribute of any source's map, or "group". */
 bool rules_attr_known(const void *settings, const char *name);
 
+/* policy_platform_fn over struct settings. */
+bool rules_platform_known(const void *settings, const char *name);
+
 /* Fills platforms and sources from the settings; policy is the caller's. Clear with rules_clear. */
 void rules_init(struct cycle_rules *rules, const struct settings *settings, const struct policy *policy);
 void rules_clear(struct cycle_rules *rules);

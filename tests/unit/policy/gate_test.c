@@ -324,11 +324,38 @@ without_a_map_any_attribute_may_stand_in_filters(void **state)
 	policy_free(p);
 }
 
+static bool
+is_xmpp(const void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "xmpp") == 0;
+}
+
+static void
+platforms_that_are_not_configured_are_named_by_place(void **state)
+{
+	struct policy_file files[] = {
+		{ (char *)(uintptr_t)"gates.yaml", (char *)(uintptr_t)"- gives: [{platform: not-roles}]\n" },
+		{ (char *)(uintptr_t)"roles.yaml", (char *)(uintptr_t)"- role: a\n  gives: [{platform: xmpp}, {platform: xmmp}]\n"
+		    "- role: b\n  gives: [{platform: sip, account: true}]\n  birthright: (uid=\n- 7\n" },
+	};
+	struct config_faults faults = CONFIG_FAULTS_INIT;
+	MU_AUTO(mu_buf_clear) struct mu_buf got = MU_BUF_INIT;
+
+	(void)state;
+	policy_platforms_check(files, MU_COUNT(files), is_xmpp, NULL, &faults);
+	config_faults_format(&faults, &got);
+	assert_string_equal("roles.yaml:2:40: no platform xmmp in the configuration: add it there, or drop what is given on"
+	    " it\nroles.yaml:4:22: no platform sip in the configuration: add it there, or drop what is given on it\n",
+	    mu_buf_text(&got));
+	config_faults_clear(&faults);
+}
+
 int
 main(void)
 {
 	struct CMUnitTest tests[MU_COUNT(gate_rows) + MU_COUNT(may_rows) + MU_COUNT(reach_rows) +
-	    MU_COUNT(fault_rows) + 6];
+	    MU_COUNT(fault_rows) + 7];
 	size_t count = 0;
 
 	for (size_t i = 0; i < MU_COUNT(gate_rows); i++)
@@ -344,6 +371,7 @@ main(void)
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_7_default_deny_without_a_file_of_administrators);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(P5_7_least_privilege_of_the_shipped_roles);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(conflicts_are_with_roles_that_exist);
+	tests[count++] = (struct CMUnitTest)cmocka_unit_test(platforms_that_are_not_configured_are_named_by_place);
 	tests[count++] = (struct CMUnitTest)cmocka_unit_test(without_a_map_any_attribute_may_stand_in_filters);
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }
