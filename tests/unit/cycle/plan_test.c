@@ -123,15 +123,16 @@ person_random(unsigned number)
 	(void)snprintf(uid, sizeof(uid), "%s%02u", number % 9 == 0 ? "P" : "p",
 	    number % 9 == 0 ? number + 1 : number);
 	mu_buf_format(&text, "department=%s", departments[pick(3)]);
-	if (pick(3) == 0)
+	/* Mostly alike, so that a decision on one is taken for others. */
+	if (pick(6) == 0)
 		mu_buf_format(&text, " title=Chief-%u", pick(3));
-	if (pick(2) == 0)
+	if (pick(6) > 0)
 		mu_buf_text_add(&text, " checked=TRUE");
 	if (pick(6) == 0)
 		mu_buf_format(&text, " mood=%s", pick(2) == 0 ? "sad" : "away");
 	if (pick(6) == 0)
 		mu_buf_format(&text, " endDate=20%u0101000000Z", pick(2) == 0 ? 20 : 99);
-	if (pick(6) == 0)
+	if (pick(3) == 0)
 		mu_buf_format(&text, " leaveDate=%s", pick(2) == 0 ? "20200101000000Z" : "soon");
 	if (pick(8) == 0)
 		mu_buf_text_add(&text, " startDate=20990101000000Z");
@@ -150,7 +151,7 @@ groups_random(void)
 
 		for (unsigned i = 0; i < PEOPLE; i++) {
 			(void)snprintf(dns[i], sizeof(dns[i]), "uid=p%02u", i);
-			if (pick(4) == 0)
+			if (pick(8) == 0)
 				members[count++] = dns[i];
 		}
 		(void)snprintf(name, sizeof(name), "g%u", g);
@@ -340,14 +341,36 @@ random_open(void **state)
 	return 0;
 }
 
+/* Plans these files, puts them in force, and sees that what was planned is what came of it. */
+static void
+planned_and_done(struct policy_file files[FILES_COUNT], int64_t base, size_t enough_bytes)
+{
+	MU_AUTO(cycle_told_clear) struct cycle_told told = { .lines = MU_BUF_INIT };
+	MU_AUTO(mu_buf_clear) struct mu_buf order = MU_BUF_INIT;
+	char *planned, *changed;
+
+	free(rig_sql("TRUNCATE kept; INSERT INTO kept SELECT DISTINCT person_id FROM brake_hold"
+	    " WHERE NOT released"));
+	free(rig_sql(keep_sql));
+	plan_of(files, true, &told);
+	files_apply(files, base);
+	planned = planned_lines(mu_buf_text(&told.lines), &order);
+	changed = rig_sql(changed_sql);
+	lines_told(changed, planned, "happened, and was not planned");
+	lines_told(planned, changed, "was planned, and did not happen");
+	assert_string_equal(changed, planned);
+	assert_true(strlen(changed) > enough_bytes);	/* the policies differ enough to tell */
+	order_check(mu_buf_text(&order));
+	mu_free(planned);
+	free(changed);
+}
+
 static void
 P5_2_a_plan_is_what_the_pass_then_changes(void **state)
 {
+	static const char *const gone[] = { "p03", "p13", "p23", "p33", "p43", "p53" };
 	const uint64_t *seed = *state;
-	MU_AUTO(cycle_told_clear) struct cycle_told told = { .lines = MU_BUF_INIT };
-	MU_AUTO(mu_buf_clear) struct mu_buf order = MU_BUF_INIT;
 	struct policy_file first[FILES_COUNT], second[FILES_COUNT];
-	char *planned, *changed;
 
 	(void)random_open(NULL);
 	chance = *seed;
@@ -360,24 +383,43 @@ P5_2_a_plan_is_what_the_pass_then_changes(void **state)
 	    " WHERE dn < 'uid=p20'"));
 	files_apply(first, 1);
 	actions_random();
-	for (unsigned i = 0; i < PEOPLE / 10; i++)
-		removed(DIRECTORY_PEOPLE, (const char *[]){ "p03", "p13", "p23", "p33", "p43", "p53" }[i]);
+	for (size_t i = 0; i < MU_COUNT(gone); i++)
+		removed(DIRECTORY_PEOPLE, gone[i]);
 	slice();
-	free(rig_sql("TRUNCATE kept; INSERT INTO kept SELECT DISTINCT person_id FROM brake_hold"
-	    " WHERE NOT released"));
 	random_files(second);
-	free(rig_sql(keep_sql));
-	plan_of(second, true, &told);
-	files_apply(second, 2);
-	planned = planned_lines(mu_buf_text(&told.lines), &order);
-	changed = rig_sql(changed_sql);
-	lines_told(changed, planned, "happened, and was not planned");
-	lines_told(planned, changed, "was planned, and did not happen");
-	assert_string_equal(changed, planned);
-	assert_true(strlen(changed) > 100);	/* the two policies differ enough to tell */
-	order_check(mu_buf_text(&order));
-	mu_free(planned);
-	free(changed);
+	planned_and_done(second, 2, 100);
+	files_end(first);
+	files_end(second);
+	(void)world_close(NULL);
+}
+
+static const char for_sales[] =
+    "- role: chat\n"
+    "  gives: [{platform: mem, account: true}]\n"
+    "  birthright: (|(!(department=*))(department=Sales))\n";
+static const char for_all[] =
+    "- role: chat\n"
+    "  gives: [{platform: mem, account: true}]\n"
+    "  birthright: (employeeType=staff)\n";
+
+static void
+P5_2_of_two_who_are_to_get_one_account_name_the_plan_gives_it_to_one(void **state)
+{
+	struct policy_file first[FILES_COUNT], second[FILES_COUNT];
+
+	(void)state;
+	(void)random_open(NULL);
+	files_make(first, for_sales);
+	files_make(second, for_all);
+	free(rig_sql("DROP TABLE IF EXISTS kept; CREATE TABLE kept (person_id uuid)"));
+	files_apply(first, 1);
+	person_as("y1", "twin", "department=Ops");
+	person_as("y2", "TWIN", "department=Ops");
+	person_as("y3", "A", "department=Ops");		/* which is a's */
+	slice();
+	planned_and_done(second, 2, 60);
+	rig_sql_is("1", "SELECT count(*) FROM account WHERE name = 'twin'");
+	rig_sql_is("3", "SELECT count(*) FROM person WHERE roles LIKE '%chat%' AND dn LIKE 'uid=y%'");
 	files_end(first);
 	files_end(second);
 	(void)world_close(NULL);
@@ -435,7 +477,7 @@ int
 main(void)
 {
 	static uint64_t seeds[] = { 1, 2, 3, 5, 8, 13, 21, 34 };
-	struct CMUnitTest tests[MU_COUNT(seeds) + 1];
+	struct CMUnitTest tests[MU_COUNT(seeds) + 2];
 
 	for (size_t i = 0; i < MU_COUNT(seeds); i++)
 		tests[i] = (struct CMUnitTest){ .name = "P5_2_a_plan_is_what_the_pass_then_changes",
@@ -443,5 +485,7 @@ main(void)
 			.initial_state = &seeds[i] };
 	tests[MU_COUNT(seeds)] = (struct CMUnitTest)cmocka_unit_test(
 	    P5_2_the_outcome_names_who_changes_how_and_nothing_else);
+	tests[MU_COUNT(seeds) + 1] = (struct CMUnitTest)cmocka_unit_test(
+	    P5_2_of_two_who_are_to_get_one_account_name_the_plan_gives_it_to_one);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
