@@ -20,6 +20,7 @@ OPERATIONS = people_of("Operations")
 ADMINISTRATORS = people_of("People")[:6]
 GRANTED, DENIED, UNGRANTED, MOVER, WAITING, ISSUED = OPERATIONS[:6]
 MODERATOR, AUDITOR = "ops-moderator", "ops-auditor"
+LARGE = "# more than fits into one message between processes\n" * 4000
 # A role that is granted with one code, to set beside the shipped one that needs approval.
 ROLES = f"""
 - role: {AUDITOR}
@@ -318,7 +319,7 @@ def P5_2_a_policy_is_planned_and_applied_by_two_and_followed_at_once(stage):
     seen = stage.granted(SALES[1])
     mark = seen.mark()
     fresh = policies(stage, "fresh", roles=lambda t: t.replace("role: sales\n", "role: trade\n", 1)
-                     .replace("groups: [sales]", "groups: [trade]", 1))
+                     .replace("groups: [sales]", "groups: [trade]", 1) + LARGE)
     stale = policies(stage, "stale", brake=lambda t: t.replace("at_least: 5", "at_least: 4", 1))
     administrator = stage.office.free()
     plan = administrator.muster("--json", "policy", "plan", fresh).json

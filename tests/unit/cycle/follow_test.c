@@ -1,6 +1,7 @@
 /*
  * follow_test.c - a policy comes into force: verified, and everyone decided on by it
  */
+#include "base/text.h"
 #include "cycle/plan.h"
 #include "unit/cycle/world.h"
 
@@ -233,6 +234,66 @@ policy_is_applied_on_the_one_it_was_planned_on(void **state)
 	until("2", DECIDED);
 }
 
+/* A version as they were written before: its MAC is over the bytes themselves. */
+static void
+policy_of_before_is_still_muster_s(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf bytes = MU_BUF_INIT, sql = MU_BUF_INIT;
+	struct policy_file files[FILES_COUNT];
+	unsigned char was[MAC_BYTES];
+	struct policy *parsed = NULL;
+	struct mu_err err = MU_ERR_INIT;
+	int64_t version = 0;
+
+	(void)state;
+	files_make(files, roles_yaml);
+	mu_buf_text_add(&bytes, "policy:1:");
+	for (size_t i = 0; i < FILES_COUNT; i++) {
+		mu_buf_column_add(&bytes, files[i].name, strlen(files[i].name));
+		mu_buf_column_add(&bytes, files[i].content, strlen(files[i].content));
+	}
+	mac_one(&bytes, was);
+	mu_buf_text_add(&sql, "UPDATE policy_version SET mac = '\\x");
+	mu_hex_format(&sql, was, sizeof(was));
+	mu_buf_char_add(&sql, '\'');
+	free(rig_sql(sql.data));
+	MUST(cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL, attr_known, NULL, &parsed,
+	    &version, &err));
+	assert_int_equal(1, version);
+	policy_free(parsed);
+	free(rig_sql("UPDATE policy_file SET content = content || '# more' WHERE name = 'roles.yaml'"));
+	assert_int_equal(MU_EBROKEN, cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL,
+	    attr_known, NULL, &parsed, &version, &err));
+	files_end(files);
+}
+
+/* And of those written now: of the digest, whatever the size, and of who applied it. */
+static void
+large_policy_is_muster_s_until_it_is_touched(void **state)
+{
+	MU_AUTO(mu_buf_clear) struct mu_buf roles = MU_BUF_INIT;
+	struct policy *parsed = NULL;
+	struct mu_err err = MU_ERR_INIT;
+
+	(void)state;
+	for (int i = 0; i < 4000; i++)
+		mu_buf_text_add(&roles, "# a line of a hundred bytes or so, that says nothing at all\n");
+	mu_buf_text_add(&roles, roles_yaml);
+	apply(roles.data, 1);
+	until("2", DECIDED);
+	free(rig_sql("UPDATE policy_version SET applied_by = 'nobody' WHERE version = 2"));
+	assert_int_equal(MU_EBROKEN, cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL,
+	    attr_known, NULL, &parsed, NULL, &err));
+	free(rig_sql("UPDATE policy_version SET applied_by = 'a test' WHERE version = 2"));
+	MUST(cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL, attr_known, NULL, &parsed,
+	    NULL, &err));
+	policy_free(parsed);
+	free(rig_sql("UPDATE policy_file SET content = replace(content, 'nothing', 'something')"
+	    " WHERE version = 2"));
+	assert_int_equal(MU_EBROKEN, cycle_policy_in_force(store, NULL, 0, NULL, mac_check, NULL,
+	    attr_known, NULL, &parsed, NULL, &err));
+}
+
 static void
 plan_names_who_loses_first(void **state)
 {
@@ -284,6 +345,8 @@ main(void)
 		ROW(policy_that_muster_did_not_write_changes_nothing),
 		ROW(nothing_is_written_by_a_policy_that_is_not_in_force),
 		ROW(policy_is_applied_on_the_one_it_was_planned_on),
+		ROW(policy_of_before_is_still_muster_s),
+		ROW(large_policy_is_muster_s_until_it_is_touched),
 		ROW(plan_names_who_loses_first),
 	};
 #undef ROW

@@ -244,7 +244,7 @@ planned_lines(const char *objects, struct mu_buf *out_order)
 		mu_buf_format(&out, "%s%s", i == 0 ? "" : "\n", lines[i]);
 		mu_free(lines[i]);
 	}
-	return mu_strdup(mu_buf_text(&out));
+	return out.data;
 }
 
 #define LINES_OF(text)	"string_to_array(nullif(trim(both E'\\n' from " text "), ''), E'\\n')"

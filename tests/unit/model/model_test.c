@@ -71,10 +71,19 @@ text_again(enum reader reader, const char *text, struct mu_buf *out)
 	MU_AUTO(strings_clear) struct strings s = STRINGS_INIT;
 	MU_AUTO(entitlements_clear) struct entitlements e = ENTITLEMENTS_INIT;
 
+	MU_AUTO(attrs_view_clear) struct attrs_view v = ATTRS_VIEW_INIT;
+
 	switch (reader) {
 	case ATTRS:
+		/* Whoever reads very many reads the same; the second time into what the first left. */
+		for (int i = 0; i < 2; i++) {
+			attrs_clear(&a);
+			assert_int_equal(attrs_decode(text, &a), attrs_view_decode(&v, text));
+		}
+		attrs_clear(&a);
 		if (!attrs_decode(text, &a))
 			return false;
+		assert_true(attrs_equal(&a, &v.attrs));
 		attrs_encode(&a, out);
 		return true;
 	case STRINGS:
