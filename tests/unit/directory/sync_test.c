@@ -305,7 +305,12 @@ shape_knows_what_a_cookie_stands_for(void **state)
 	    { .name = "uid", .attribute = "cn", .required = true }, { .name = "mail", .attribute = "mail" } };
 	struct directory_source base = { .uri = "ldaps://a", .people_base = "dc=a", .people_filter = "(a=b)",
 		.map = map, .map_count = 1, .groups_base = "ou=g", .group_name = "cn", .group_member = "member" };
-	struct directory_source changed[6];
+	struct directory_map disabled[] = { { .name = "uid", .attribute = "uid", .required = true,
+	    .value = SETTINGS_VALUE_BITS, .bits = 2 } };
+	struct directory_map locked[] = { { .name = "uid", .attribute = "uid", .required = true,
+	    .value = SETTINGS_VALUE_BITS, .bits = 16 } };
+	struct directory_source changed[10];
+	MU_AUTO(mu_buf_clear) struct mu_buf bits = MU_BUF_INIT, more = MU_BUF_INIT;
 	MU_AUTO(mu_buf_clear) struct mu_buf want = MU_BUF_INIT, groups = MU_BUF_INIT;
 
 	(void)state;
@@ -321,6 +326,10 @@ shape_knows_what_a_cookie_stands_for(void **state)
 	changed[4].map = other_map;
 	changed[4].map_count = 2;
 	changed[5].group_member = "uniqueMember";
+	changed[6].follow = SETTINGS_FOLLOW_DIRSYNC;
+	changed[7].key = SETTINGS_KEY_OBJECT_GUID;
+	changed[8].map = disabled;
+	changed[9].map = locked;
 	for (size_t i = 0; i < MU_COUNT(changed); i++) {
 		MU_AUTO(mu_buf_clear) struct mu_buf b = MU_BUF_INIT;
 		bool same = i == 0 || i == 5;
@@ -328,6 +337,9 @@ shape_knows_what_a_cookie_stands_for(void **state)
 		directory_shape(&changed[i], DIRECTORY_PEOPLE, &b);
 		assert_int_equal(same, strcmp(mu_buf_text(&want), mu_buf_text(&b)) == 0);
 	}
+	directory_shape(&changed[8], DIRECTORY_PEOPLE, &bits);
+	directory_shape(&changed[9], DIRECTORY_PEOPLE, &more);
+	assert_string_not_equal(mu_buf_text(&bits), mu_buf_text(&more));
 }
 
 #define ROWS(rows, fn) \
