@@ -3,10 +3,12 @@
 
 from contextlib import contextmanager
 
+import ldap
+
 from rig import proof
 from rig.administrator import Administrator
-from rig.directory import organisation
-from rig.process import wait_until
+from rig.directory import PASSWORD_RULE, READ_RULES, organisation
+from rig.process import wait_until, write_file
 from rig.proof import sentence
 from rig.stage import ALL_STAFF, jid, people_of, shown_in
 from rig.store import Store
@@ -20,6 +22,12 @@ SECOND_BATCH = people_of("Finance")[:15]
 LONER = people_of("People")[0]
 PENDING = 3             # the command's exit status
 FEW = 3                 # held people whom the brake would let go if it forgot about them
+GROUP = f"cn=duty-managers,{organisation.GROUPS_BASE}"
+GAINERS = people_of("Sales")[1:5]       # one more than power_gained lets pass
+HIDDEN = "Engineering"
+PLATFORM_LIMIT = 4      # beside the shipped rows, for a few minutes: fewer than those of a source
+PLATFORM_ROW = "- per: platform\n  removals: {at_least: 4, share: 0%, within: 5m}\n"
+BATCH = 4
 
 
 @contextmanager
@@ -93,6 +101,24 @@ def P5_10_people_who_are_back_are_held_no_longer(stage):
 
 
 @sentence
+def P5_10_access_rules_that_hide_people_remove_nobody(stage):
+    hidden = people_of(HIDDEN)
+    log = stage.musterd.log_mark()
+    with kept(stage, hidden):
+        with behind_its_back(stage):
+            stage.directory.set(WITNESS, "title", "Buyer")
+            stage.directory.set_rules([PASSWORD_RULE, f'to dn.subtree="{organisation.PEOPLE_BASE}"'
+                                       f" filter=(departmentNumber={HIDDEN}) by * none", *READ_RULES[1:]])
+        stage.musterd.wait_log(r"event=brake\.tripped", log, IN_TIME_S)
+        wait_until("they are held", lambda: stage.musterd.source()["held"] >= len(hidden), IN_TIME_S)
+        stage.catch_up()
+        with behind_its_back(stage):
+            stage.directory.set(WITNESS, "title", "Account Manager")
+            stage.directory.set_rules(READ_RULES)
+        wait_held(stage, 0)
+
+
+@sentence
 def P5_10_a_flood_of_deletes_stops_at_the_limit(stage):
     log = stage.musterd.log_mark()
     stage.flood = delete(stage, SECOND_BATCH)
@@ -116,9 +142,11 @@ def P5_10_a_restart_releases_nobody(stage):
 
 
 def time_passes(stage, hours):
-    """What the brake has let pass until now was so much earlier."""
-    Store(stage.musterd).rows("""UPDATE brake_effect SET happened_at = happened_at - make_interval(hours => %s)
-                              RETURNING 1""", hours)
+    """What the brake has let pass until now was so much earlier, and who was there was so, too."""
+    store = Store(stage.musterd)
+    for table, column in (("brake_effect", "happened_at"), ("brake_people", "until")):
+        for by in (hours + 24000, -24000):  # by way of another time: a row stands in no other's way
+            store.rows(f"UPDATE {table} SET {column} = {column} - make_interval(hours => %s) RETURNING 1", by)
 
 
 def held_people(stage):
@@ -152,26 +180,101 @@ def P5_10_held_people_stay_held_across_a_restart_after_the_window(stage):
     assert stage.musterd.source()["held"] == FEW
 
 
+def moderators(stage):
+    return Store(stage.musterd).value("""SELECT count(*) FROM account WHERE entitlements LIKE
+                                      '%%room duty moderator%%' AND name = ANY(%s)""", [p.uid for p in GAINERS])
+
+
+@sentence
+def P5_10_a_group_that_makes_many_moderators_makes_none(stage):
+    log = stage.musterd.log_mark()
+    stage.directory.connection.modify_s(GROUP, [(ldap.MOD_ADD, "member", [p.dn.encode() for p in GAINERS])])
+    stage.musterd.wait_log(r"event=brake\.tripped .*scope=platform of=xmpp effect=power", log, IN_TIME_S)
+    wait_held(stage, FEW + len(GAINERS))
+    with behind_its_back(stage):
+        stage.directory.set(WITNESS, "title", "Buyer")
+    stage.catch_up()
+    assert moderators(stage) == 0, "somebody moderates by a gain that is held"
+    assert {jid(p) for p in GAINERS} <= shown_in(stage.witness, ALL_STAFF), "a gain that is held took something"
+    assert stage.musterd.source()["held"] == FEW + len(GAINERS)
+
+
 @sentence
 def P5_10_two_people_let_go_who_has_not_come_back(stage):
+    """And let pass what was to be gained."""
     back, *gone = stage.few
     asker, approver = (Administrator(stage, p) for p in people_of("Operations")[:2])
     for administrator in (asker, approver):
         administrator.bootstrap()
         administrator.log_in()
+    listed = {h["person"]["uid"]: h["kind"] for h in asker.muster("--json", "brake", "list").json["held"]}
+    assert listed == {p.uid: "removal" for p in stage.few} | {p.uid: "power" for p in GAINERS}, listed
     asked = asker.act("brake", "release", "main", "--reason", "they have left", expect=PENDING)
+    named = {line.partition(":")[0] for line in asked.json["preview"]["lines"]}
+    assert named == set(listed), named
     assert held_people(stage) == {jid(p) for p in stage.few}, "one person let somebody go"
+    assert moderators(stage) == 0, "one person gave power"
     with behind_its_back(stage):
         bring_back(stage, {back: stage.flood[back]})
-    wait_held(stage, len(gone))
+    wait_held(stage, len(gone) + len(GAINERS))
     approver.act("approve", asked.json["digest"])
     wait_held(stage, 0)
     wait_until("who was released is gone", lambda: held_people(stage) == {jid(back)}, IN_TIME_S)
     stage.catch_up()
     assert held_people(stage) == {jid(back)}
+    assert moderators(stage) == len(GAINERS)
+    stage.asker = asker
+
+
+def leave(stage, people):
+    """They are deleted, and shown no more."""
+    delete(stage, people)
+    gone = {jid(p) for p in people}
+    wait_until("they are gone", lambda: not gone & shown_in(stage.witness, ALL_STAFF), IN_TIME_S)
+
+
+@sentence
+def P5_10_a_platform_stops_at_its_own_limit(stage):
+    time_passes(stage, 25)
+    *first, last = people_of("Engineering")[12:12 + PLATFORM_LIMIT + 1]
+    leave(stage, first)
+    log = stage.musterd.log_mark()
+    uuids = delete(stage, [last])
+    stage.musterd.wait_log(r"event=brake\.tripped .*scope=platform of=xmpp effect=removal", log, IN_TIME_S)
+    wait_held(stage, 1)
+    tripped = stage.asker.records("brake.tripped")[0]
+    assert (tripped["scope"], tripped["of"], tripped["limit"], tripped["wanted"]) == \
+        ("platform", "xmpp", PLATFORM_LIMIT, PLATFORM_LIMIT + 1), tripped
+    stage.catch_up()
+    assert jid(last) in shown_in(stage.witness, ALL_STAFF)
+    bring_back(stage, uuids)
+    wait_held(stage, 0)
+
+
+@sentence
+def P5_10_many_small_batches_stop_at_the_days_limit(stage):
+    time_passes(stage, 25)
+    # of whom the platform has an account: fewer than the source has people
+    people = Store(stage.musterd).value("SELECT sum(people)::bigint FROM brake_people WHERE scope = 'platform'")
+    leavers = [p for p in [*FIRST_BATCH, *people_of("Operations")[5:]]
+               if jid(p) in shown_in(stage.witness, ALL_STAFF)]
+    left, log = 0, stage.musterd.log_mark()
+    while left + BATCH <= people // 10 - BATCH // 2:    # fewer people are there with each batch
+        leave(stage, leavers[left:left + BATCH])
+        time_passes(stage, 2)
+        left += BATCH
+    assert not stage.musterd.source()["held"] and left > 2 * LIMIT
+    last = leavers[left:left + BATCH + 2]
+    delete(stage, last)
+    stage.musterd.wait_log(r"event=brake\.tripped .*scope=platform of=xmpp .*within_s=86400", log, IN_TIME_S)
+    stage.catch_up()
+    stayed = {jid(p) for p in last} & shown_in(stage.witness, ALL_STAFF)
+    assert left + len(last) - len(stayed) <= people // 10, "more left within the day than a tenth"
 
 
 def prepare(stage):
+    brake = stage.musterd.folder / "policies" / "brake.yaml"
+    write_file(brake, brake.read_text() + PLATFORM_ROW)
     stage.settle(WITNESS)
 
 
