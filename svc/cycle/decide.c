@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define STAGED_LOOK_S	3600	/* when the clock looks again at someone held who was to start */
+
 void
 cycle_change_clear(struct cycle_change *ch)
 {
@@ -571,15 +573,20 @@ opinion_take(const struct policy *policy, const struct store_person *p, bool hea
 	return MU_OK;
 }
 
+/* Who is held stays as they are: neither suspended nor staged by what holds them, nor let in. */
 static struct lifecycle_facts
 lifecycle_facts(const struct store_person *p, bool present, bool held,
-    const struct policy_opinion *o)
+    const struct policy_opinion *o, int64_t now_s)
 {
 	struct lifecycle_facts facts = { .present = present, .paused = p->suspended,
 		.resumes_at_s = p->resume_at_s, .grace_s = o->grace_s };
 
-	if (held)
+	if (held) {
+		facts.suspended = p->state == PERSON_SUSPENDED && o->suspended;
+		if (p->state == PERSON_STAGED)
+			facts.starts_at_s = now_s + STAGED_LOOK_S;
 		return facts;
+	}
 	facts.left = o->left;
 	facts.suspended = o->suspended;
 	facts.starts_at_s = o->starts_at_s;
@@ -669,7 +676,7 @@ cycle_decide(const struct cycle_rules *rules, struct store *store, struct store_
 	if (opinion_take(rules->policy, person, news->heard && present, &opinion, &ch,
 	    err) != MU_OK)
 		return err->rc;
-	facts = lifecycle_facts(person, present, news->held, &opinion);
+	facts = lifecycle_facts(person, present, news->held, &opinion, now_s);
 	if (lifecycle_next(person->state, person->state_since_s, &facts, now_s, &step,
 	    err) != MU_OK)
 		return err->rc;

@@ -156,5 +156,7 @@ lifecycle_is_overdue(const struct lifecycle_facts *facts, int64_t was_due_at_s, 
 bool
 lifecycle_takes_away(enum person_state from, enum person_state to)
 {
+	if (to == PERSON_LEAVER)
+		return from != PERSON_LEAVER && from != PERSON_ERASED;
 	return from == PERSON_ACTIVE && to != PERSON_ACTIVE;
 }

@@ -62,7 +62,10 @@ int64_t lifecycle_sooner(int64_t a, int64_t b);
  */
 bool lifecycle_is_overdue(const struct lifecycle_facts *facts, int64_t was_due_at_s, int64_t now_s);
 
-/* Does a move between these states take something away: what the brake counts. */
+/*
+ * Does a move between these states take something away: what the brake counts. Who is suspended, or
+ * starts later, has an account to lose: after the grace period it is gone.
+ */
 bool lifecycle_takes_away(enum person_state from, enum person_state to);
 
 #endif

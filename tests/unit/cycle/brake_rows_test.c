@@ -63,8 +63,8 @@ ops_are(size_t from, size_t to)
 	const char *members[PEOPLE];
 
 	for (size_t i = from; i < to; i++) {
-		(void)snprintf(dns[i], sizeof(dns[i]), "uid=%s", names[i]);
-		members[i - from] = dns[i];
+		(void)snprintf(dns[i - from], sizeof(dns[0]), "uid=%s", names[i]);
+		members[i - from] = dns[i - from];
 	}
 	group("ops", members, to - from);
 	slice();
@@ -181,6 +181,29 @@ P5_10_the_hours_limit_is_built_in(void **state)
 	rig_sql_is("3600 86400", TRIPPED("within_s"));
 	rig_sql_is("source", TRIPPED("scope"));
 	rig_sql_is("corp", TRIPPED("of"));
+}
+
+static void
+P5_10_who_is_suspended_or_starts_later_is_held_like_anyone(void **state)
+{
+	static const char *const kinds[] = { "mood=away", "startDate=20990101000000Z" };
+
+	(void)state;
+	brake_open("- {per: source, removals: {at_least: 2, share: 0%, within: 1h}}\n", 0);
+	for (size_t i = 40; i < 46; i++)
+		person_as(names[i], names[i], kinds[i % 2]);
+	slice();
+	rig_sql_is("3 3", "SELECT count(*) FILTER (WHERE state = 'staged') || ' ' ||"
+	    " count(*) FILTER (WHERE state = 'suspended') FROM person");
+	leave(40, 46);
+	rig_sql_is("0", LEAVERS);
+	rig_sql_is("6", HELD("removal"));
+	ops_are(40, 46);		/* decided on by their rows: nobody is let in by that */
+	free(rig_sql("UPDATE person SET due_at = now() - interval '1 hour' WHERE due_at IS NOT NULL"));
+	ops_are(40, 45);
+	rig_sql_is("3 3", "SELECT count(*) FILTER (WHERE state = 'staged') || ' ' ||"
+	    " count(*) FILTER (WHERE state = 'suspended') FROM person");
+	rig_sql_is("40", ENABLED("mem"));
 }
 
 static void
@@ -487,6 +510,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(P5_10_a_day_of_small_batches_stops_at_the_days_limit),
 		ROW(P5_10_the_hours_limit_is_built_in),
+		ROW(P5_10_who_is_suspended_or_starts_later_is_held_like_anyone),
 		ROW(P5_10_a_platform_has_a_limit_of_its_own),
 		ROW(P5_10_a_platforms_count_is_of_those_who_lost_an_account_there),
 		ROW(P5_10_all_together_have_a_limit),
