@@ -67,6 +67,8 @@ audit_kind_name(enum audit_kind kind)
 	return kinds[kind];
 }
 
+#define RECORD_USUAL_BYTES 448
+
 static int
 by_key(const void *x, const void *y)
 {
@@ -92,6 +94,7 @@ audit_record_format(struct mu_buf *b, const struct mu_uuid *id, enum audit_kind 
 	all[field_count + 1] = (struct audit_field)AUDIT_TEXT("kind", kinds[kind]);
 	all[field_count + 2] = (struct audit_field)AUDIT_TEXT("record", mu_uuid_format(id, record));
 	qsort(all, field_count + 3, sizeof(*all), by_key);
+	mu_buf_reserve(b, RECORD_USUAL_BYTES);
 	json_begin(&w, b);
 	json_object_begin(&w, NULL);
 	for (size_t i = 0; i < field_count + 3; i++) {

@@ -30,6 +30,15 @@ mu_tick_ms(void)
 	return read_ms(CLOCK_BOOTTIME);
 }
 
+/* By hand: each audit record and each line of the log has one. */
+static void
+two_add(struct mu_buf *b, const char *before, int number)
+{
+	mu_buf_text_add(b, before);
+	mu_buf_char_add(b, (char)('0' + number / 10));
+	mu_buf_char_add(b, (char)('0' + number % 10));
+}
+
 void
 mu_time_format(struct mu_buf *b, int64_t at_s)
 {
@@ -37,8 +46,18 @@ mu_time_format(struct mu_buf *b, int64_t at_s)
 	struct tm tm = { 0 };
 
 	(void)gmtime_r(&t, &tm);
-	mu_buf_format(b, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (tm.tm_year < -900 || tm.tm_year > 8099) {
+		mu_buf_format(b, "%04d", tm.tm_year + 1900);
+	} else {
+		two_add(b, "", (tm.tm_year + 1900) / 100);
+		two_add(b, "", (tm.tm_year + 1900) % 100);
+	}
+	two_add(b, "-", tm.tm_mon + 1);
+	two_add(b, "-", tm.tm_mday);
+	two_add(b, "T", tm.tm_hour);
+	two_add(b, ":", tm.tm_min);
+	two_add(b, ":", tm.tm_sec);
+	mu_buf_char_add(b, 'Z');
 }
 
 /* Reads count digits at *at and moves past them. */

@@ -60,6 +60,13 @@ random_some(unsigned char out[8])
 }
 
 void
+mu_random_public(unsigned char out[16])
+{
+	random_some(out);
+	random_some(out + 8);
+}
+
+void
 mu_uuid_new(struct mu_uuid *out_uuid)
 {
 	uint64_t moment = moment_next();

@@ -23,6 +23,7 @@ struct mu_uuid {
  * records of one moment keep their order. 62 random bits from getrandom(2).
  */
 void mu_uuid_new(struct mu_uuid *out_uuid);
+void mu_random_public(unsigned char out[16]);	/* the same for what is no secret: from a pool */
 void mu_random(void *out_bytes, size_t bytes_count);	/* getrandom(2); never fails, may end the process */
 bool mu_uuid_parse(const char *text, struct mu_uuid *out_uuid);
 const char *mu_uuid_format(const struct mu_uuid *uuid, char out_text[MU_UUID_TEXT_BYTES]);

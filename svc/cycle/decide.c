@@ -508,7 +508,7 @@ account_add(const struct cycle_rules *rules, struct store *store,
 	a->want.person_id = p->person_id;
 	a->want.platform = mu_strdup(platform->name);
 	a->want.name = mu_strdup(name.data);
-	mu_random(a->want.subject, sizeof(a->want.subject));
+	mu_random_public(a->want.subject);
 	*out_added = true;
 	return true;
 }

@@ -14,12 +14,15 @@ account_want_clear(struct account_want *w)
 	*w = (struct account_want){ .version = 0 };
 }
 
+#define WANT_USUAL_BYTES 300
+
 void
 account_want_encode(const struct account_want *w, struct mu_buf *b)
 {
 	MU_AUTO(mu_buf_clear) struct mu_buf roles = MU_BUF_INIT, rights = MU_BUF_INIT;
 	const char *state = account_state_name(w->state);
 
+	mu_buf_reserve(b, WANT_USUAL_BYTES);
 	strings_format(&w->roles, &roles);
 	entitlements_format(&w->entitlements, &rights);
 	mu_buf_text_add(b, "account:");
