@@ -206,7 +206,7 @@ class Walk:
     def date(self):
         """Near now, on either side of it, now and then what is none; the zone is anybody's."""
         at = self.now + self.random.choice((-DAY_S, -1, 0, 1, 60, 3600, DAY_S, 20 * DAY_S))
-        if self.random.random() < 0.06:
+        if self.random.random() < 0.1:
             return self.random.choice(("tomorrow", "20270229120000Z", "20270101120000"))
         zone, shift = self.random.choice((("Z", 0), ("Z", 0), ("+0200", 7200), ("-0530", -19800)))
         return time.strftime("%Y%m%d%H%M%S", time.gmtime(at + shift)) + zone
