@@ -105,8 +105,12 @@ DEPARTMENT_ROLE = """\
 
 
 def policies_write(folder):
-    """The shipped policies, with roles for two platforms."""
+    """The shipped policies, with roles for two platforms: administrators exclude none of these."""
     shutil.copytree(TOP / "policies", folder, ignore=shutil.ignore_patterns("cases"))
+    administrators = folder / "administrators.yaml"
+    write_file(administrators, "".join(
+        line for line in administrators.read_text(encoding="utf-8").splitlines(keepends=True)
+        if not line.startswith("  conflicts:")))
     departments = [DEPARTMENT_ROLE.format(name=d.lower(), department=d) for d in organisation.DEPARTMENTS]
     write_file(folder / "roles.yaml", ROLES + "".join(departments))
     return folder
