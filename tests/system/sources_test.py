@@ -19,7 +19,7 @@ LEVELS = "levels: [hr-verified]"
 SOURCE = """\
   - name: partner
     name_suffix: {suffix}
-    authority: {{roles: [partner-chat], {levels}}}
+    authority: {{roles: [ally-chat], {levels}}}
     uri: {uri}
     starttls: true
     ca: {ca}
@@ -34,7 +34,7 @@ SOURCE = """\
       base: {groups_base}
 """
 ROLE = """
-- role: partner-chat
+- role: ally-chat
   gives:
     - {platform: xmpp, account: true, groups: [partners]}
   birthright: (source=partner)
@@ -116,14 +116,14 @@ def P1_3_the_same_entry_in_both_directories_is_two_people(stage):
 
 @sentence
 def T6_a_partner_gives_its_own_role_alone(stage):
-    assert roles_of_partner(stage) == {"partner-chat"}
+    assert roles_of_partner(stage) == {"ally-chat"}
     asker = stage.office.staff[0]
     said = asker.muster("person", "explain", TWIN.uid + SUFFIX, "staff-chat").out
     assert "source partner may not give it" in said, said
-    said = asker.muster("person", "explain", TWIN.uid, "partner-chat").out
+    said = asker.muster("person", "explain", TWIN.uid, "ally-chat").out
     assert "(source=partner) does not hold" in said, said
     token = stage.granted(of_partner(TWIN), IN_TIME_S)
-    assert token.find(event="answer", status=200)["roles"] == ["partner-chat"]
+    assert token.find(event="answer", status=200)["roles"] == ["ally-chat"]
     refused = asker.refused("grant", TWIN.uid + SUFFIX, "ops-moderator", "--until", "1h", "--reason", "a test")
     assert "their source partner may not give it" in refused.out + refused.err, refused
 
@@ -145,7 +145,7 @@ def T6_who_joins_moves_and_leaves_there_changes_nobody_at_home(stage):
         "SELECT state FROM person WHERE uid = %s", LEAVERS[0].uid + SUFFIX) == "leaver", IN_TIME_S)
     wait_partner(stage, count)
     assert home(stage) == before
-    assert roles_of_partner(stage) == {"partner-chat"}
+    assert roles_of_partner(stage) == {"ally-chat"}
 
 
 @sentence
@@ -251,10 +251,10 @@ def P5_10_a_partner_that_empties_removes_nobody_anywhere(stage):
 
 @sentence
 def an_authority_that_names_what_there_is_not_is_a_fault(stage):
-    text = stage.musterd.text.replace("roles: [partner-chat]", "roles: [partner-chatt]")
+    text = stage.musterd.text.replace("roles: [ally-chat]", "roles: [ally-chatt]")
     text = text.replace(LEVELS, "levels: [hr-verifiedd]")
     status, said = stage.musterd.check(write_file(stage.musterd.folder / "wrong.yaml", text))
-    assert status == 1 and "source partner: authority names the role partner-chatt" in said, said
+    assert status == 1 and "source partner: authority names the role ally-chatt" in said, said
     assert "the level hr-verifiedd" in said, said
     status, said = stage.musterd.check()
     assert status == 0, said
@@ -265,10 +265,10 @@ def a_policy_without_a_partner_s_role_is_refused(stage):
     policies = stage.musterd.folder / "policies"
     roles = policies / "roles.yaml"
     text = roles.read_text()
-    write_file(roles, text.replace("partner-chat", "partners-chat"))
+    write_file(roles, text.replace("ally-chat", "allies-chat"))
     done = stage.office.free().muster("--json", "policy", "apply", policies, "--reason", "a slip", expect=1)
     write_file(roles, text)
-    assert "authority names the role partner-chat" in done.out + done.err, done
+    assert "authority names the role ally-chat" in done.out + done.err, done
 
 
 @sentence
