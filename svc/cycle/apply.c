@@ -5,7 +5,6 @@
 #include "cycle/brake_priv.h"
 #include "store/source.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define STAYS_LOOK_S	3600	/* when the clock looks again at someone held who keeps all */
@@ -53,23 +52,6 @@ groups_write(struct cycle_apply *a, struct mu_err *err)
 
 /* --- People: only what differs is read whole ------------------------------------------------ */
 
-static int
-by_entry(const void *x, const void *y)
-{
-	const struct store_person *a = x, *b = y;
-
-	return memcmp(&a->entry_uuid, &b->entry_uuid, sizeof(a->entry_uuid));
-}
-
-static struct store_person *
-row_find(const struct store_people *rows, const struct mu_uuid *entry_uuid)
-{
-	struct store_person key = { .entry_uuid = *entry_uuid };
-
-	return rows->count == 0 ? NULL :
-	    bsearch(&key, rows->list, rows->count, sizeof(*rows->list), by_entry);
-}
-
 /*
  * Entries whose content is what the row already holds are left out: a full read touches no row.
  * While the brake holds somebody all are kept: who is back as they were is held no longer.
@@ -91,11 +73,10 @@ entries_changed(struct cycle_apply *a, const struct slice_person ***out_list, si
 		mu_free(list);
 		return err->rc;
 	}
-	if (known.count > 0)
-		qsort(known.list, known.count, sizeof(*known.list), by_entry);
+	batch_rows_sort(&known);
 	for (size_t i = 0; i < a->slice->people_count; i++) {
 		const struct slice_person *p = &a->slice->people[i];
-		const struct store_person *row = row_find(&known, &p->entry_uuid);
+		const struct store_person *row = batch_row_find(&known, &p->entry_uuid);
 
 		if (a->every_entry || row == NULL || memcmp(row->content_hash, p->content_hash,
 		    sizeof(p->content_hash)) != 0)
@@ -188,7 +169,7 @@ entries_decide(struct cycle_apply *a, struct batch *b, const struct slice_person
 	if (count > 0)
 		rc = store_person_groups(a->host->store, source, dns, count, groups, err);
 	for (size_t i = 0; i < count && rc == MU_OK; i++) {
-		struct store_person *row = row_find(rows, &entries[i]->entry_uuid), fresh;
+		struct store_person *row = batch_row_find(rows, &entries[i]->entry_uuid), fresh;
 		struct decided *d;
 		MU_AUTO(mu_buf_clear) struct mu_buf uid = MU_BUF_INIT;
 		struct cycle_news news;
@@ -257,8 +238,7 @@ rows_lock(struct cycle_apply *a, const struct slice_person *const *entries, size
 	if (ids.count > 0 &&
 	    store_person_lock_ids(store, ids.list, ids.count, others, err) != MU_OK)
 		return err->rc;
-	if (rows->count > 0)
-		qsort(rows->list, rows->count, sizeof(*rows->list), by_entry);
+	batch_rows_sort(rows);
 	return MU_OK;
 }
 

@@ -35,6 +35,32 @@ batch_add(struct batch *b, struct store_person *row)
 	return d;
 }
 
+/* --- Rows by their entries ------------------------------------------------------------------ */
+
+static int
+by_entry(const void *x, const void *y)
+{
+	const struct store_person *a = x, *b = y;
+
+	return memcmp(&a->entry_uuid, &b->entry_uuid, sizeof(a->entry_uuid));
+}
+
+void
+batch_rows_sort(struct store_people *rows)
+{
+	if (rows->count > 0)
+		qsort(rows->list, rows->count, sizeof(*rows->list), by_entry);
+}
+
+struct store_person *
+batch_row_find(const struct store_people *rows, const struct mu_uuid *entry_uuid)
+{
+	struct store_person key = { .entry_uuid = *entry_uuid };
+
+	return rows->count == 0 ? NULL :
+	    bsearch(&key, rows->list, rows->count, sizeof(*rows->list), by_entry);
+}
+
 /* --- Rows that give power: only what keys made counts --------------------------------------- */
 
 static const struct mu_uuid *

@@ -50,6 +50,11 @@ void batch_clear(struct batch *b);
 /* Takes the row over, leaving one that can be cleared; borrowed until the next call. */
 struct decided *batch_add(struct batch *b, struct store_person *row);
 
+/* Brings rows into the order of their entries, and finds an entry's in that: NULL for none. */
+void batch_rows_sort(struct store_people *rows);
+struct store_person *batch_row_find(const struct store_people *rows,
+    const struct mu_uuid *entry_uuid);
+
 /*
  * Has keys check all grants and identifications of these lists in one question (none when nobody
  * has any) and takes out those whose MAC is wrong: they count for nothing. Each is recorded and

@@ -269,23 +269,6 @@ decide(struct cycle_dry *d, struct store_person *p, struct cycle_news *news,
 
 /* --- A slice of people -------------------------------------------------------------------------- */
 
-static int
-by_entry(const void *x, const void *y)
-{
-	const struct store_person *a = x, *b = y;
-
-	return memcmp(&a->entry_uuid, &b->entry_uuid, sizeof(a->entry_uuid));
-}
-
-static struct store_person *
-row_find(const struct store_people *rows, const struct mu_uuid *entry_uuid)
-{
-	struct store_person key = { .entry_uuid = *entry_uuid };
-
-	return rows->count == 0 ? NULL :
-	    bsearch(&key, rows->list, rows->count, sizeof(*rows->list), by_entry);
-}
-
 /* People by their ids, in order of entry, with who of them the brake holds. */
 static enum mu_rc
 rows_read(struct cycle_dry *d, const struct mu_uuid *ids, size_t count,
@@ -298,8 +281,7 @@ rows_read(struct cycle_dry *d, const struct mu_uuid *ids, size_t count,
 	if (store_person_read_ids(d->host.store, ids, count, out_rows, err) != MU_OK ||
 	    batch_holds_read(&host, ids, count, out_holds, err) != MU_OK)
 		return err->rc;
-	if (out_rows->count > 0)
-		qsort(out_rows->list, out_rows->count, sizeof(*out_rows->list), by_entry);
+	batch_rows_sort(out_rows);
 	return MU_OK;
 }
 
@@ -364,10 +346,10 @@ changed_find(struct cycle_dry *d, struct strings *groups, bool *out_changed, str
 	if (rc == MU_OK)
 		rc = store_person_groups(d->host.store, d->host.source->name, dns, s->people_count,
 		    stored, err);
-	if (rc == MU_OK && known.count > 0)
-		qsort(known.list, known.count, sizeof(*known.list), by_entry);
+	if (rc == MU_OK)
+		batch_rows_sort(&known);
 	for (size_t i = 0; i < s->people_count && rc == MU_OK; i++) {
-		const struct store_person *row = row_find(&known, &uuids[i]);
+		const struct store_person *row = batch_row_find(&known, &uuids[i]);
 
 		groups_of(d, dns[i], &stored[i], &groups[i]);
 		out_changed[i] = d->every_entry || row == NULL ||
@@ -406,7 +388,7 @@ people_decide(struct cycle_dry *d, struct mu_err *err)
 	for (size_t i = 0; i < people && rc == MU_OK; i++)
 		if (changed[i])
 			rc = entry_decide(d, &d->slice.people[i],
-			    row_find(&rows, &d->slice.people[i].entry_uuid), &groups[i], &holds,
+			    batch_row_find(&rows, &d->slice.people[i].entry_uuid), &groups[i], &holds,
 			    err);
 	for (size_t i = 0; i < people; i++)
 		strings_clear(&groups[i]);
