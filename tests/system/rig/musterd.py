@@ -233,5 +233,5 @@ class Hold:
 def process_name(pid):
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # ended, or while it was read
         return None
